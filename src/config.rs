@@ -1,0 +1,4 @@
+//! The configuration as an operator writes it.
+
+pub mod error;
+pub mod leaf;
