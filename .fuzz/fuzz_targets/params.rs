@@ -3,14 +3,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use promfence::params::{Limits, Names, Options, Params, rewrite};
+use promfence::params::{Limits, Names, Options, ParamError, Params, rewrite};
 use promfence::route::{Endpoint, Kind};
 use promfence::scope::{Enforced, Scope};
 use promfence::tenant::LabelName;
 
+fn read(url: &[u8], form: &[u8]) -> Result<Params, ParamError> {
+    Params::read(Some(url), Some(form), Names::default(), Limits::default())
+}
+
 fuzz_target!(|input: (&[u8], &[u8])| {
     let (url, form) = input;
-    let read = |url, form| Params::read(Some(url), Some(form), Names::default(), Limits::default());
     let Ok(params) = read(url, form) else { return };
     let label = LabelName::parse("t").unwrap();
     let scope = Scope::new(vec![Enforced::values(label, ["a"]).unwrap()]);
