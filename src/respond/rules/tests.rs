@@ -158,6 +158,7 @@ fn what_is_not_a_successful_answer_of_this_shape_is_refused() {
         "{}",
         r#"{"data":{"groups":[]}}"#,
         r#"{"status":"error","error":"tenant-b","errorType":"internal"}"#,
+        r#"{"status":"success","data":{"groups":[]},"error":"tenant-b"}"#,
         r#"{"status":"success","data":[]}"#,
         r#"{"status":"success","data":{"groups":{}}}"#,
         r#"{"status":"success","data":{"groups":[1]}}"#,
