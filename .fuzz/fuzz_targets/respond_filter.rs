@@ -47,7 +47,7 @@ fuzz_target!(|body: &[u8]| {
             respond::ErrorForm::Prometheus,
             respond::ErrorForm::Alertmanager,
         ] {
-            respond::reword_error(status, body, form);
+            let _ = respond::reword_error(status, body, form);
         }
     }
 });

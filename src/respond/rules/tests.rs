@@ -324,3 +324,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn filtering_needs_no_memory_besides_the_body() {
+    let rule = |t: &str| format!(r#"{{"labels":{{"tenant_id":"{t}"}},"alerts":[]}}"#);
+    let many = vec![format!("{},{}", rule("tenant-a"), rule("tenant-b")); 2000].join(",");
+    let body = document(&many).into_bytes();
+    let (at, capacity) = (body.as_ptr(), body.capacity());
+    let out = rules(body, &tenant_a(), RuleOptions::default()).unwrap();
+    assert_eq!((out.as_ptr(), out.capacity()), (at, capacity));
+    assert_eq!(
+        out,
+        document(&vec![rule("tenant-a"); 2000].join(",")).into_bytes()
+    );
+}
