@@ -8,6 +8,7 @@ enum Member {
     Status,
     Data,
     Notes,
+    Error,
     Other,
 }
 
@@ -18,6 +19,8 @@ fn member(key: Raw<'_>) -> Member {
         Member::Data
     } else if key.is("warnings") || key.is("infos") {
         Member::Notes
+    } else if key.is("error") || key.is("errorType") {
+        Member::Error
     } else {
         Member::Other
     }
@@ -43,6 +46,7 @@ pub(super) fn filter(
         }
         Member::Data => data(e).map(|()| true),
         Member::Notes => notes(e),
+        Member::Error => Err(AnswerError::Status),
         Member::Other => other(e),
     })?;
     if !success {
@@ -68,6 +72,7 @@ pub(super) fn read(
             }
         }
         Member::Data => data(c),
+        Member::Error => Err(AnswerError::Status),
         Member::Notes | Member::Other => c.skip(),
     })?;
     if !success {

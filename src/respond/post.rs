@@ -7,9 +7,17 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::AnswerError;
-use super::json::{Cursor, Kind, Raw, quote};
+use super::json::Cursor;
 use super::silence::{Effect, Matcher};
 use crate::scope::{Enforced, Scope};
+
+mod alerts;
+mod read;
+mod write;
+
+pub use alerts::post_alerts;
+use read::{Texts, flag, object, once, text, texts, unknown};
+use write::{Writer, write_texts};
 
 /// What becomes of a user's own matcher on an enforced label that does not confine by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,28 +140,6 @@ pub fn post_silences(
     Ok(Rewritten { body: out, id })
 }
 
-/// Confines the body of Alertmanager's `POST /api/v2/alerts`: each alert gets the enforced labels.
-///
-/// # Errors
-/// The body is not exactly a list of alerts, or cannot be confined: a 400.
-pub fn post_alerts(body: &[u8], scope: &Scope) -> Result<Vec<u8>, BodyError> {
-    let mut c = Cursor::new(body)?;
-    let mut out = Vec::with_capacity(body.len() + body.len() / 4 + 64);
-    out.push(b'[');
-    c.open(b'[')?;
-    let mut first = true;
-    while c.next_item(first, b']')? {
-        if !first {
-            out.push(b',');
-        }
-        first = false;
-        Alert::read(&mut c)?.write(scope, &mut out)?;
-    }
-    out.push(b']');
-    c.end()?;
-    Ok(out)
-}
-
 /// Whether a text is a UUID in its canonical form (of any version, in lower or upper case).
 #[must_use]
 pub fn is_uuid(text: &str) -> bool {
@@ -163,8 +149,6 @@ pub fn is_uuid(text: &str) -> bool {
             _ => b.is_ascii_hexdigit(),
         })
 }
-
-type Texts<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 #[derive(Default)]
 struct Silence<'a> {
@@ -282,150 +266,6 @@ fn enforced_matcher(enforced: &Enforced) -> Matcher<'_> {
     }
 }
 
-#[derive(Default)]
-struct Alert<'a> {
-    labels: Option<Texts<'a>>,
-    annotations: Option<Texts<'a>>,
-    starts: Option<Cow<'a, str>>,
-    ends: Option<Cow<'a, str>>,
-    generator: Option<Cow<'a, str>>,
-}
-
-impl<'a> Alert<'a> {
-    fn read(c: &mut Cursor<'a>) -> Result<Self, BodyError> {
-        let mut alert = Self::default();
-        object(c, |c, key| {
-            if key.is("labels") {
-                once(&mut alert.labels, "labels", texts(c, "labels"))
-            } else if key.is("annotations") {
-                once(
-                    &mut alert.annotations,
-                    "annotations",
-                    texts(c, "annotations"),
-                )
-            } else if key.is("startsAt") {
-                once(&mut alert.starts, "startsAt", text(c, "startsAt"))
-            } else if key.is("endsAt") {
-                once(&mut alert.ends, "endsAt", text(c, "endsAt"))
-            } else if key.is("generatorURL") {
-                once(
-                    &mut alert.generator,
-                    "generatorURL",
-                    text(c, "generatorURL"),
-                )
-            } else {
-                Err(BodyError::Member("the alert"))
-            }
-        })?;
-        Ok(alert)
-    }
-
-    fn write(self, scope: &Scope, out: &mut Vec<u8>) -> Result<(), BodyError> {
-        let mut labels = self.labels.ok_or(BodyError::Member("labels"))?;
-        for enforced in scope.matchers() {
-            let name = enforced.label().as_str();
-            match labels.iter().find(|(n, _)| n == name) {
-                Some((_, value)) if enforced.admits(value) => {}
-                Some(_) => return Err(BodyError::Foreign),
-                None => {
-                    let value = enforced.single().ok_or(BodyError::Ambiguous)?;
-                    labels.push((name.to_string().into(), value.to_string().into()));
-                }
-            }
-        }
-        let mut object = Writer::new(out);
-        object.raw("labels", |out| write_texts(&labels, out));
-        if let Some(annotations) = &self.annotations {
-            object.raw("annotations", |out| write_texts(annotations, out));
-        }
-        let rest = [
-            ("startsAt", &self.starts),
-            ("endsAt", &self.ends),
-            ("generatorURL", &self.generator),
-        ];
-        for (name, value) in rest {
-            if let Some(value) = value {
-                object.text(name, value);
-            }
-        }
-        object.end();
-        Ok(())
-    }
-}
-
-fn object<'a>(
-    c: &mut Cursor<'a>,
-    mut each: impl FnMut(&mut Cursor<'a>, Raw<'a>) -> Result<(), BodyError>,
-) -> Result<(), BodyError> {
-    c.open(b'{')?;
-    let mut first = true;
-    while c.next_item(first, b'}')? {
-        first = false;
-        let key = c.key()?;
-        each(c, key)?;
-    }
-    Ok(())
-}
-
-/// Steps over a member that Alertmanager ignores; others are refused.
-fn unknown(
-    c: &mut Cursor<'_>,
-    key: Raw<'_>,
-    ignored: &[&str],
-    near: &'static str,
-) -> Result<(), BodyError> {
-    if ignored.iter().any(|name| key.is(name)) {
-        return Ok(c.skip()?);
-    }
-    Err(BodyError::Member(near))
-}
-
-fn once<T>(
-    slot: &mut Option<T>,
-    name: &'static str,
-    value: Result<T, BodyError>,
-) -> Result<(), BodyError> {
-    match slot.replace(value?) {
-        None => Ok(()),
-        Some(_) => Err(BodyError::Member(name)),
-    }
-}
-
-fn text<'a>(c: &mut Cursor<'a>, name: &'static str) -> Result<Cow<'a, str>, BodyError> {
-    match c.kind()? {
-        Kind::String => Ok(c.string()?.text()?),
-        Kind::Object | Kind::Array | Kind::Null | Kind::Plain => Err(BodyError::Member(name)),
-    }
-}
-
-fn flag(c: &mut Cursor<'_>, name: &'static str) -> Result<bool, BodyError> {
-    c.boolean().map_err(|_| BodyError::Member(name))
-}
-
-fn texts<'a>(c: &mut Cursor<'a>, name: &'static str) -> Result<Texts<'a>, BodyError> {
-    let mut list: Texts<'a> = Vec::new();
-    object(c, |c, key| {
-        list.push((key.text()?, text(c, name)?));
-        Ok(())
-    })?;
-    let mut names: Vec<&str> = list.iter().map(|(n, _)| &**n).collect();
-    names.sort_unstable();
-    let all = names.len();
-    names.dedup();
-    if names.len() != all {
-        return Err(BodyError::Member(name));
-    }
-    Ok(list)
-}
-
-fn write_texts(list: &Texts<'_>, out: &mut Vec<u8>) {
-    let mut object = Writer::new(out);
-    for (name, value) in list {
-        object.text(name, value);
-    }
-    object.end();
-}
-
 fn write_matchers(list: &[Matcher<'_>], out: &mut Vec<u8>) {
     out.push(b'[');
     for (i, matcher) in list.iter().enumerate() {
@@ -444,37 +284,6 @@ fn write_matchers(list: &[Matcher<'_>], out: &mut Vec<u8>) {
         object.end();
     }
     out.push(b']');
-}
-
-/// Writes one JSON object.
-struct Writer<'o> {
-    out: &'o mut Vec<u8>,
-    next: u8,
-}
-
-impl<'o> Writer<'o> {
-    fn new(out: &'o mut Vec<u8>) -> Self {
-        Self { out, next: b'{' }
-    }
-
-    fn raw(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
-        self.out.push(self.next);
-        self.next = b',';
-        quote(name, self.out);
-        self.out.push(b':');
-        value(self.out);
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.raw(name, |out| quote(value, out));
-    }
-
-    fn end(self) {
-        if self.next == b'{' {
-            self.out.push(b'{');
-        }
-        self.out.push(b'}');
-    }
 }
 
 #[cfg(test)]

@@ -6,50 +6,17 @@
 //! streams at the cost of one look at each byte.
 
 use super::AnswerError;
-use super::json::{Cursor, Kind, plain_run};
+use super::json::{Cursor, plain_run};
+
+mod visitor;
+
+pub(super) use visitor::{Taken, Visitor, Want};
 
 /// The most levels that are walked.
 const MAX_LEVELS: usize = 8;
 
 /// The longest name of a member that is walked over, in bytes.
 const MAX_KEY: usize = 64 * 1024;
-
-/// What to do with a value that begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Want {
-    /// Let it through.
-    Pass,
-    /// Gather it, and hand it over when it ends.
-    Take,
-    /// Go into it and ask at each of its items.
-    Walk,
-    /// Go into it, and hold all of it back until [`Visitor::took`] releases it.
-    Hold,
-}
-
-/// What becomes of a value that was gathered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// It stays, and what is held back is released.
-    Release,
-    /// This stands in its place.
-    Replace(Vec<u8>),
-    /// Its item goes, with its comma.
-    Cut,
-}
-
-/// Decides over the upper levels of a document.
-pub(super) trait Visitor {
-    /// A value begins: `level` containers are around it; `key` is the text between the quotes of
-    /// its name, or empty in an array.
-    fn begin(&mut self, level: usize, key: &[u8], kind: Kind) -> Result<Want, AnswerError>;
-
-    /// A value that was asked for with [`Want::Take`] is whole.
-    fn took(&mut self, level: usize, text: &[u8]) -> Result<Taken, AnswerError>;
-
-    /// The document has ended.
-    fn end(&self) -> Result<(), AnswerError>;
-}
 
 /// Where in the text the scanner is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +93,7 @@ impl<V: Visitor> Push<V> {
 
     /// Reads a chunk and gives out what may leave.
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Result<Vec<u8>, AnswerError> {
+        self.out.reserve(chunk.len());
         let mut rest = chunk;
         while let Some(&b) = rest.first() {
             let run = self.run(rest);
@@ -173,14 +141,11 @@ impl<V: Visitor> Push<V> {
         Ok(given)
     }
 
-    /// How many of the next bytes change nothing.
-    fn run(&self, bytes: &[u8]) -> usize {
+    /// How many of the next bytes need no closer look.
+    fn run(&mut self, bytes: &[u8]) -> usize {
         match self.state {
-            State::Text | State::DeepText | State::Key => plain_run(bytes),
-            State::Deep => bytes
-                .iter()
-                .position(|b| matches!(b, b'"' | b'{' | b'}' | b'[' | b']'))
-                .unwrap_or(bytes.len()),
+            State::Text | State::Key => plain_run(bytes),
+            State::Deep | State::DeepText | State::DeepEscape => self.deep_run(bytes),
             State::Value
             | State::First
             | State::NextKey
@@ -188,9 +153,38 @@ impl<V: Visitor> Push<V> {
             | State::Colon
             | State::TextEscape
             | State::Word
-            | State::DeepEscape
             | State::After
             | State::Done => 0,
+        }
+    }
+
+    /// Runs through a container that is not walked, up to its last bracket.
+    fn deep_run(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += if self.state == State::DeepText {
+                plain_run(rest)
+            } else if self.state == State::Deep {
+                rest.iter()
+                    .position(|b| matches!(b, b'"' | b'{' | b'}' | b'[' | b']'))
+                    .unwrap_or(rest.len())
+            } else {
+                0
+            };
+            let Some(&b) = bytes.get(at) else {
+                return at;
+            };
+            match (self.state, b) {
+                (State::DeepText, b'"') => self.state = State::Deep,
+                (State::DeepText, b'\\') => self.state = State::DeepEscape,
+                (State::DeepEscape, _) => self.state = State::DeepText,
+                (State::Deep, b'"') => self.state = State::DeepText,
+                (State::Deep, b'{' | b'[') => self.deep += 1,
+                (State::Deep, _) if self.deep > 1 => self.deep -= 1,
+                _ => return at,
+            }
+            at += 1;
         }
     }
 
@@ -261,21 +255,7 @@ impl<V: Visitor> Push<V> {
             {
                 State::Word
             }
-            (State::Deep, b'"') => State::DeepText,
-            (State::Deep, b'{' | b'[') => {
-                self.deep += 1;
-                State::Deep
-            }
-            (State::Deep, _) => {
-                self.deep -= 1;
-                if self.deep == 0 {
-                    return self.end_value();
-                }
-                State::Deep
-            }
-            (State::DeepText, b'"') => State::Deep,
-            (State::DeepText, b'\\') => State::DeepEscape,
-            (State::DeepEscape, _) => State::DeepText,
+            (State::Deep, _) => return self.end_value(),
             (State::After, b',') => match self.levels.last() {
                 Some(level) if level.object => State::NextKey,
                 Some(_) => State::Value,

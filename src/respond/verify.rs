@@ -41,7 +41,7 @@ pub fn verify(body: &[u8], series: SeriesIn, scope: &Scope) -> Result<(), Answer
         }),
         SeriesIn::Query => envelope::read(body, |c| {
             c.members(|c, key| {
-                if key.is("result") && c.kind()? == Kind::Array {
+                if key.is("result") && !c.kind()?.is_scalar() {
                     c.elements(|c| match c.kind()? {
                         Kind::Object => inside(is_inside(c, "metric", scope)?),
                         Kind::String | Kind::Null | Kind::Plain => c.skip(),
@@ -157,7 +157,9 @@ impl Visitor for Series {
             self.in_list = key_is(key, name) && level + 1 == self.depth();
             return Ok(match kind {
                 _ if level == 1 && key_is(key, "status") => Want::Take,
-                _ if level == 1 && key_is(key, "error") => return Err(AnswerError::Status),
+                _ if level == 1 && (key_is(key, "error") || key_is(key, "errorType")) => {
+                    return Err(AnswerError::Status);
+                }
                 kind if key_is(key, name) && kind == container => Want::Walk,
                 Kind::Object | Kind::Array if key_is(key, name) => return Err(AnswerError::Shape),
                 Kind::Object | Kind::Array | Kind::String | Kind::Null | Kind::Plain => Want::Pass,

@@ -70,7 +70,7 @@ impl Visitor for Warnings {
             return Ok(Want::Take);
         }
         Ok(match level {
-            1 if is("error") => return Err(AnswerError::Status),
+            1 if is("error") || is("errorType") => return Err(AnswerError::Status),
             1 if self.in_status => Want::Take,
             1 if self.in_data && kind == Kind::Object => Want::Walk,
             _ => Want::Pass,

@@ -158,6 +158,7 @@ fn what_is_not_a_successful_answer_of_this_shape_is_refused() {
         "{}",
         r#"{"data":{"groups":[]}}"#,
         r#"{"status":"error","error":"tenant-b","errorType":"internal"}"#,
+        r#"{"status":"success","data":{"groups":[]},"error":"tenant-b"}"#,
         r#"{"status":"success","data":[]}"#,
         r#"{"status":"success","data":{"groups":{}}}"#,
         r#"{"status":"success","data":{"groups":[1]}}"#,
@@ -322,4 +323,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn filtering_needs_no_memory_besides_the_body() {
+    let rule = |t: &str| format!(r#"{{"labels":{{"tenant_id":"{t}"}},"alerts":[]}}"#);
+    let many = vec![format!("{},{}", rule("tenant-a"), rule("tenant-b")); 2000].join(",");
+    let body = document(&many).into_bytes();
+    let (at, capacity) = (body.as_ptr(), body.capacity());
+    let out = rules(body, &tenant_a(), RuleOptions::default()).unwrap();
+    assert_eq!((out.as_ptr(), out.capacity()), (at, capacity));
+    assert_eq!(
+        out,
+        document(&vec![rule("tenant-a"); 2000].join(",")).into_bytes()
+    );
 }
