@@ -18,12 +18,16 @@ pub(super) fn matches_empty(regex: &[u8]) -> Option<bool> {
             }
         };
         match b {
-            b'*' | b'?' => item = item.map(|_| true),
-            b'+' => {}
+            b'*' | b'?' => {
+                item = item.map(|_| true);
+                at += lazy(regex.get(at..)?);
+            }
+            b'+' => at += lazy(regex.get(at..)?),
             b'{' => match repetition(regex.get(at..)?) {
                 Some((least, len)) => {
                     at += len;
                     item = item.map(|matched| matched || least == 0);
+                    at += lazy(regex.get(at..)?);
                 }
                 None => {
                     settle(&mut groups, &mut item);
@@ -63,6 +67,11 @@ pub(super) fn matches_empty(regex: &[u8]) -> Option<bool> {
     groups
         .is_empty()
         .then_some(earlier || (this && item.unwrap_or(true)))
+}
+
+/// The `?` after a quantifier, which changes nothing here.
+fn lazy(rest: &[u8]) -> usize {
+    usize::from(rest.first() == Some(&b'?'))
 }
 
 /// One atom that begins with `b`: how many bytes follow, and whether it matches nothing.
