@@ -3,10 +3,13 @@
 //! A body is walked once, as bytes. What needs no change is forwarded as it came.
 
 mod error;
+mod gzip;
 mod judge;
 mod labels;
+mod otlp;
 mod policy;
 mod protocol;
+pub mod read;
 mod rewrite;
 mod snappy;
 mod wire;

@@ -57,7 +57,7 @@ pub(super) struct Class {
     /// Its role.
     pub(super) kind: Kind,
     /// Which required label it is.
-    required: Option<u8>,
+    pub(super) required: Option<u8>,
 }
 
 /// The role of a label.
@@ -109,6 +109,13 @@ impl Changes<'_> {
     }
 }
 
+/// How often a list has an enforced label: under any spelling, and under its own with a right value.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    any: bool,
+    right: bool,
+}
+
 /// The policy as it applies to one request.
 #[derive(Debug)]
 pub(super) struct Judge<'p> {
@@ -118,7 +125,7 @@ pub(super) struct Judge<'p> {
     pub(super) limits: &'p WriteLimits,
     /// What has been counted so far.
     pub(super) counts: Counts,
-    seen: Vec<u32>,
+    seen: Vec<Seen>,
     known: BTreeMap<Vec<u8>, Class>,
 }
 
@@ -130,7 +137,7 @@ impl<'p> Judge<'p> {
         limits: &'p WriteLimits,
     ) -> Self {
         Self {
-            seen: vec![0; wants.len()],
+            seen: vec![Seen::default(); wants.len()],
             wants,
             rules,
             required,
@@ -149,15 +156,11 @@ impl<'p> Judge<'p> {
             return *class;
         }
         let class = self.full_class(name);
-        self.remember(name, class);
-        class
-    }
-
-    /// Remembers what a name means: senders repeat the same few.
-    pub(super) fn remember(&mut self, name: &[u8], class: Class) {
+        // Senders repeat the same few names.
         if self.known.len() < 1024 && name.len() <= 256 {
             self.known.insert(name.to_vec(), class);
         }
+        class
     }
 
     #[inline]
@@ -174,8 +177,27 @@ impl<'p> Judge<'p> {
         }
     }
 
+    /// What a label means that may be stored under any of several names: the strictest of what
+    /// they mean.
+    pub(super) fn class_of_any(&self, names: &[Cow<'_, str>]) -> Class {
+        let mut strictest = Class {
+            kind: Kind::Free,
+            required: None,
+        };
+        for name in names {
+            let class = self.full_class(name.as_bytes());
+            strictest.required = strictest.required.or(class.required);
+            strictest.kind = match (strictest.kind, class.kind) {
+                (Kind::Enforced(_), _) | (Kind::Governed(_), Kind::Governed(_)) => strictest.kind,
+                (_, Kind::Free | Kind::Metric) => strictest.kind,
+                (_, Kind::Enforced(_) | Kind::Governed(_)) => class.kind,
+            };
+        }
+        strictest
+    }
+
     /// What a stored label name means, computed anew.
-    pub(super) fn full_class(&self, name: &[u8]) -> Class {
+    fn full_class(&self, name: &[u8]) -> Class {
         let mut class = self.plain_class(name);
         let text = std::str::from_utf8(name).ok();
         if class.kind == Kind::Free {
@@ -198,8 +220,20 @@ impl<'p> Judge<'p> {
         labels: &[Label<'_>],
         changes: &mut Changes<'p>,
     ) -> Result<(), WriteError> {
+        let present = self.list(labels, changes)?;
+        self.settle(labels, changes)?;
+        self.check_required(labels, changes, present)
+    }
+
+    /// Judges labels that are there, and says nothing about those that are not. The result is the
+    /// set of required labels among them.
+    pub(super) fn list(
+        &mut self,
+        labels: &[Label<'_>],
+        changes: &mut Changes<'p>,
+    ) -> Result<u64, WriteError> {
         changes.clear();
-        self.seen.fill(0);
+        self.seen.fill(Seen::default());
         let mut present = 0u64;
         for (index, label) in labels.iter().enumerate() {
             self.check_lengths(labels, label)?;
@@ -216,8 +250,7 @@ impl<'p> Judge<'p> {
                 present |= 1 << bit;
             }
         }
-        self.settle(labels, changes)?;
-        self.check_required(labels, changes, present)
+        Ok(present)
     }
 
     /// Judges the labels of an exemplar: only rules apply, for an exemplar's label is no
@@ -246,8 +279,8 @@ impl<'p> Judge<'p> {
         labels: &[Label<'_>],
         changes: &mut Changes<'p>,
     ) -> Result<bool, WriteError> {
-        let (Some(how), Some(seen), Some(label)) = (
-            self.wants.get(want).map(|w| &w.how),
+        let (Some((name, how)), Some(seen), Some(label)) = (
+            self.wants.get(want).map(|w| (w.label.as_bytes(), &w.how)),
             self.seen.get_mut(want),
             labels.get(index),
         ) else {
@@ -260,10 +293,10 @@ impl<'p> Judge<'p> {
                 Ok(false)
             }
             How::Verify(admit, _) => {
-                *seen += 1;
-                if *seen > 1 {
+                if std::mem::replace(&mut seen.any, true) {
                     return Err(refuse(labels, label.name, Fault::Repeated));
                 }
+                seen.right = label.name == name;
                 match &label.value {
                     Some(value) if admit.admits(value) => Ok(true),
                     Some(_) => Err(refuse(labels, label.name, Fault::Foreign)),
@@ -271,9 +304,9 @@ impl<'p> Judge<'p> {
                 }
             }
             How::Set(value) => {
-                let right = label.value.as_deref() == Some(value.as_bytes());
-                if right && *seen == 0 {
-                    *seen = 1;
+                let right = label.name == name && label.value.as_deref() == Some(value.as_bytes());
+                if right && !seen.right {
+                    seen.right = true;
                 } else {
                     changes.edits.push((index, None));
                 }
@@ -283,17 +316,21 @@ impl<'p> Judge<'p> {
     }
 
     /// What is enforced on labels that are not there.
-    fn settle(&self, labels: &[Label<'_>], changes: &mut Changes<'p>) -> Result<(), WriteError> {
+    pub(super) fn settle(
+        &self,
+        labels: &[Label<'_>],
+        changes: &mut Changes<'p>,
+    ) -> Result<(), WriteError> {
         for (want, seen) in self.wants.iter().zip(&self.seen) {
             match &want.how {
                 How::Reject | How::Drop | How::Verify(_, Absent::Allow) => {}
                 How::Verify(_, Absent::Refuse) => {
-                    if *seen == 0 {
+                    if !seen.right {
                         return Err(refuse(labels, want.label.as_bytes(), Fault::Missing));
                     }
                 }
                 How::Set(value) => {
-                    if *seen == 0 {
+                    if !seen.right {
                         changes.adds.push((want.label, value));
                     }
                 }
@@ -353,7 +390,8 @@ impl<'p> Judge<'p> {
         Ok(())
     }
 
-    fn check_required(
+    /// Demands each required label, among those present or added.
+    pub(super) fn check_required(
         &self,
         labels: &[Label<'_>],
         changes: &Changes<'_>,

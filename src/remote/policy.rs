@@ -1,12 +1,13 @@
 //! The policy for bodies, compiled once, and applied to one body at a time.
 
 use super::error::{Fault, WriteError};
+use super::gzip::{self, GzipError};
 use super::judge::{Admit, How, Judge, Want};
 use super::labels::Rule;
 use super::protocol::Protocol;
 use super::rewrite::Rewrite;
 use super::snappy::{self, SnappyError};
-use super::{write1, write2};
+use super::{otlp, write1, write2};
 use crate::config::error::Problems;
 use crate::config::leaf::Size;
 use crate::config::write::{Absent, SeriesLabel, TenantLimits, WriteBody, WriteLimits};
@@ -151,8 +152,14 @@ impl BodyPolicy {
                     .map(|new| snappy::encode(&new).ok_or(TOO_LONG))
                     .transpose()?
             }
-            Protocol::Otlp | Protocol::OtlpGzip => {
-                return Err(WriteError::Unsupported("OTLP is not taken here"));
+            Protocol::Otlp => {
+                within("decoded", limits.decoded, body.len() as u64)?;
+                otlp::walk(body, &mut judge)?.finish(body)
+            }
+            Protocol::OtlpGzip => {
+                let decoded = gunzip(body, limits)?;
+                let rewrite = otlp::walk(&decoded, &mut judge)?;
+                finish(rewrite, decoded)?.map(|new| gzip::encode(&new))
             }
         };
         Ok(Outcome {
@@ -226,6 +233,18 @@ fn unpack(body: &[u8], limits: &WriteLimits) -> Result<Vec<u8>, WriteError> {
             found: declared,
         },
         SnappyError::Corrupt => WriteError::Malformed("it is not a snappy block"),
+    })
+}
+
+fn gunzip(body: &[u8], limits: &WriteLimits) -> Result<Vec<u8>, WriteError> {
+    let most = limits.decoded.bytes().min(Rewrite::MAX_LEN);
+    gzip::decode(body, most).map_err(|e| match e {
+        GzipError::TooLarge => WriteError::TooLarge {
+            limit: "decoded",
+            most: most as u64,
+            found: most as u64 + 1,
+        },
+        GzipError::Corrupt => WriteError::Malformed("it is not one plain gzip member"),
     })
 }
 
