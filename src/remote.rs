@@ -19,3 +19,6 @@ mod write2;
 pub use error::{Fault, WriteError};
 pub use policy::{Body, BodyPolicy, Counts, Outcome};
 pub use protocol::{Endpoint, Protocol, protocol};
+
+#[cfg(test)]
+mod tests;

@@ -1,77 +1,20 @@
 //! Judges the labels of series, whatever protocol they came by.
 
+mod bounds;
+mod class;
+mod want;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::error::{Fault, WriteError};
 use super::labels::{Rule, Ruling};
 use super::policy::Counts;
-use super::rewrite::Rewrite;
 use crate::config::write::{Absent, WriteLimits};
-use crate::scope::Enforced;
 use crate::tenant::LabelName;
 
-/// What is enforced on one label by one request.
-#[derive(Clone, Debug)]
-pub(super) struct Want<'p> {
-    /// The label.
-    pub(super) label: &'p str,
-    /// What is enforced.
-    pub(super) how: How<'p>,
-}
-
-/// What is enforced on a label.
-#[derive(Clone, Debug)]
-pub(super) enum How<'p> {
-    /// It must not be there.
-    Reject,
-    /// It is removed.
-    Drop,
-    /// It must have the value.
-    Verify(Admit<'p>, Absent),
-    /// It is set to the value.
-    Set(&'p str),
-}
-
-/// The values that a caller may write.
-#[derive(Clone, Debug)]
-pub(super) enum Admit<'p> {
-    /// This one.
-    One(&'p str),
-    /// These.
-    Any(&'p Enforced),
-}
-
-impl Admit<'_> {
-    fn admits(&self, value: &[u8]) -> bool {
-        match self {
-            Self::One(one) => one.as_bytes() == value,
-            Self::Any(enforced) => std::str::from_utf8(value).is_ok_and(|v| enforced.admits(v)),
-        }
-    }
-}
-
-/// What a label's name means to the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Class {
-    /// Its role.
-    pub(super) kind: Kind,
-    /// Which required label it is.
-    pub(super) required: Option<u8>,
-}
-
-/// The role of a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// None.
-    Free,
-    /// The metric's name.
-    Metric,
-    /// The enforced label of this index.
-    Enforced(usize),
-    /// The label of the rule of this index.
-    Governed(usize),
-}
+pub(super) use self::class::{Class, Kind};
+pub(super) use self::want::{Admit, How, Want};
 
 /// A label of a series or exemplar.
 #[derive(Clone, Debug)]
@@ -145,73 +88,6 @@ impl<'p> Judge<'p> {
             counts: Counts::default(),
             known: BTreeMap::new(),
         }
-    }
-
-    /// What a stored label name means.
-    pub(super) fn class(&mut self, name: &[u8]) -> Class {
-        if self.rules.is_empty() && self.required.is_empty() {
-            return self.plain_class(name);
-        }
-        if let Some(class) = self.known.get(name) {
-            return *class;
-        }
-        let class = self.full_class(name);
-        // Senders repeat the same few names.
-        if self.known.len() < 1024 && name.len() <= 256 {
-            self.known.insert(name.to_vec(), class);
-        }
-        class
-    }
-
-    #[inline]
-    fn plain_class(&self, name: &[u8]) -> Class {
-        let wanted = self.wants.iter().position(|w| w.label.as_bytes() == name);
-        let kind = match wanted {
-            Some(index) => Kind::Enforced(index),
-            None if name == b"__name__" => Kind::Metric,
-            None => Kind::Free,
-        };
-        Class {
-            kind,
-            required: None,
-        }
-    }
-
-    /// What a label means that may be stored under any of several names: the strictest of what
-    /// they mean.
-    pub(super) fn class_of_any(&self, names: &[Cow<'_, str>]) -> Class {
-        let mut strictest = Class {
-            kind: Kind::Free,
-            required: None,
-        };
-        for name in names {
-            let class = self.full_class(name.as_bytes());
-            strictest.required = strictest.required.or(class.required);
-            strictest.kind = match (strictest.kind, class.kind) {
-                (Kind::Enforced(_), _) | (Kind::Governed(_), Kind::Governed(_)) => strictest.kind,
-                (_, Kind::Free | Kind::Metric) => strictest.kind,
-                (_, Kind::Enforced(_) | Kind::Governed(_)) => class.kind,
-            };
-        }
-        strictest
-    }
-
-    /// What a stored label name means, computed anew.
-    fn full_class(&self, name: &[u8]) -> Class {
-        let mut class = self.plain_class(name);
-        let text = std::str::from_utf8(name).ok();
-        if class.kind == Kind::Free {
-            let rule = text.and_then(|n| self.rules.iter().position(|r| r.fits(n)));
-            if let Some(rule) = rule {
-                class.kind = Kind::Governed(rule);
-            }
-        }
-        class.required = self
-            .required
-            .iter()
-            .position(|r| r.as_str().as_bytes() == name)
-            .and_then(|i| u8::try_from(i).ok());
-        class
     }
 
     /// Judges the labels of a series.
@@ -375,21 +251,6 @@ impl<'p> Judge<'p> {
         }
     }
 
-    fn check_lengths(&self, labels: &[Label<'_>], label: &Label<'_>) -> Result<(), WriteError> {
-        let limits = self.limits;
-        if limits
-            .label_name
-            .is_some_and(|most| label.name.len() > most.bytes())
-        {
-            return Err(refuse(labels, label.name, Fault::NameTooLong));
-        }
-        let len = label.value.as_ref().map_or(0, |v| v.len());
-        if limits.label_value.is_some_and(|most| len > most.bytes()) {
-            return Err(refuse(labels, label.name, Fault::ValueTooLong));
-        }
-        Ok(())
-    }
-
     /// Demands each required label, among those present or added.
     pub(super) fn check_required(
         &self,
@@ -403,54 +264,6 @@ impl<'p> Judge<'p> {
             if present >> bit & 1 == 0 && !added() {
                 return Err(refuse(labels, name.as_bytes(), Fault::Missing));
             }
-        }
-        Ok(())
-    }
-
-    /// Counts one label of a series: lists are bounded while they are gathered.
-    pub(super) fn check_label_count(&self, count: usize) -> Result<(), WriteError> {
-        let most = self.limits.labels_per_series.get();
-        if count <= most {
-            return Ok(());
-        }
-        Err(WriteError::TooLarge {
-            limit: "labels_per_series",
-            most: most as u64,
-            found: count as u64,
-        })
-    }
-
-    /// Compares what has been counted so far with the limits.
-    pub(super) fn check_counts(&self) -> Result<(), WriteError> {
-        let Counts {
-            series,
-            samples,
-            exemplars,
-        } = self.counts;
-        for (limit, most, found) in [
-            ("series", self.limits.series, series),
-            ("samples", self.limits.samples, samples),
-            ("exemplars", self.limits.exemplars, exemplars),
-        ] {
-            if let Some(most) = most.map(|m| m.get() as u64)
-                && found > most
-            {
-                return Err(WriteError::TooLarge { limit, most, found });
-            }
-        }
-        Ok(())
-    }
-
-    /// Holds the size of the changed body against the limit: additions are bounded as well.
-    pub(super) fn check_size(&self, src: &[u8], rewrite: &Rewrite) -> Result<(), WriteError> {
-        let most = self.limits.decoded.bytes() as u64;
-        let found = rewrite.len_of(src);
-        if found > most {
-            return Err(WriteError::TooLarge {
-                limit: "decoded",
-                most,
-                found,
-            });
         }
         Ok(())
     }
