@@ -2,3 +2,4 @@
 
 pub mod error;
 pub mod leaf;
+pub mod write;
