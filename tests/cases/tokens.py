@@ -74,7 +74,7 @@ class Keys:
                 out.append(self.jwk(entry))
             elif "repeat" in entry:
                 key, n = entry["repeat"]
-                out += self.jwks([key]) * n
+                out += self.jwks([key])["keys"] * n
             elif "key" in entry:
                 jwk = self.jwk(entry["key"])
                 for member, value in entry.items():
