@@ -81,7 +81,7 @@ def base(setting, upstream):
     if setting.base == "C-federate-on":
         upstream["federate"] = True
     elif setting.base == "C-rules-active-alerts":
-        upstream["rules"] = "active_alerts"
+        upstream["rules"] = {"active_alerts": True}
     elif setting.base == "C-public":
         upstream["public"] = [setting.argument]
     elif setting.base == "C-prefix":
@@ -96,7 +96,7 @@ def option(name, value, made, issuer, upstream):
     elif name == "claim":
         issuer["tenants"] = [{"claim": value}]
     elif name == "labels":
-        issuer["labels"] = {"claim": value}
+        issuer["labels_from"] = value
     elif name == "scopes":
         issuer["rights"] = {"claim": "/scope", "read": "metrics:read", "write": "metrics:write"}
     elif name == "oct":
