@@ -91,14 +91,15 @@ class Runner:
                 if bench and not bench.trusted:
                     bench.close()
                     bench = None
-                if bench is None:
-                    bench = Bench(self, case)
                 try:
+                    bench = bench or Bench(self, case)
                     result = Result(case, bench.run(case))
+                except config.Unknown:
+                    raise
                 except Exception as e:  # a case that the runner cannot run has failed; the others run
                     result = Result(case, [f"the runner failed: {type(e).__name__}: {e}"])
                 result.seconds = time.monotonic() - started
-                if result.wrong:
+                if result.wrong and bench:
                     result.log = bench.envoy.tail()
                 yield result
         finally:
