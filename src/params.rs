@@ -14,11 +14,14 @@ mod tests;
 mod value;
 
 pub use error::{ParamError, RewriteError};
-pub use filter::Conflict;
 pub use rewrite::{Rewritten, rewrite};
 pub use table::is_known;
 
+pub use pairs::append;
+
 use pairs::{Pair, Place};
+
+use crate::scope::OnConflict;
 
 /// Bounds of what a client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +60,7 @@ pub struct Options<'a> {
     /// The most points of a range query.
     pub max_points: Option<usize>,
     /// What becomes of a user's Alertmanager filter on an enforced label.
-    pub on_conflict: Conflict,
+    pub on_conflict: OnConflict,
     /// Whether rules outside the scope may be shown (active alerts, unlabelled): then `match[]` of
     /// rules is not confined, and pages are not asked for, since their tokens would tell of groups
     /// that the answer hides.

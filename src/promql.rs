@@ -16,9 +16,7 @@ mod verify;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use crate::scope::Scope;
+use crate::scope::{OnConflict, Scope};
 pub use cache::{Counts, QueryCache};
 use cache::{Key, Scratch};
 use function::Functions;
@@ -26,19 +24,6 @@ pub use guards::Guards;
 use recognise::{Rules, recognise};
 use refusal::Fault;
 pub use refusal::{Limit, Position, Reason, Refusal};
-
-/// What becomes of a caller's own matcher on an enforced label.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnConflict {
-    /// It stays: both must hold, so it can only narrow.
-    #[default]
-    Intersect,
-    /// It is left out.
-    Replace,
-    /// The query is refused, unless the matcher selects exactly what is enforced.
-    Reject,
-}
 
 /// Confines queries under one upstream's policy.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ mod warnings;
 
 pub use gzip::decode;
 pub use lists::{am_alerts, am_groups, exemplars, metadata, targets};
-pub use post::{BodyError, Conflict, Rewritten, is_uuid, post_alerts, post_silences};
+pub use post::{BodyError, Rewritten, is_uuid, post_alerts, post_silences};
 pub use reword::{ErrorForm, reword_error};
 pub use rules::{RuleOptions, alerts, rules};
 pub use silence::{silence_in_scope, silences};

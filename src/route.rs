@@ -4,7 +4,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use table::ROWS;
+pub use table::{Path, ROWS, Row};
 
 /// What an upstream is. Its kind decides which endpoints exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

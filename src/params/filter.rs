@@ -2,19 +2,7 @@
 //! they do.
 
 use super::error::{ParamError, shorten};
-use crate::scope::{Enforced, Scope};
-
-/// What becomes of a user's own matcher on an enforced label.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Conflict {
-    /// It stays, and can only narrow.
-    #[default]
-    Intersect,
-    /// It is left out.
-    Replace,
-    /// The request is refused.
-    Reject,
-}
+use crate::scope::{Enforced, OnConflict, Scope};
 
 /// The longest matcher, in bytes.
 const MAX_LEN: usize = 4096;
@@ -78,12 +66,12 @@ impl Matcher {
     }
 
     /// Whether the matcher is forwarded beside those of the scope.
-    pub(super) fn stays(&self, scope: &Scope, on_conflict: Conflict) -> Result<bool, ParamError> {
+    pub(super) fn stays(&self, scope: &Scope, on_conflict: OnConflict) -> Result<bool, ParamError> {
         match on_conflict {
-            Conflict::Intersect => Ok(true),
-            Conflict::Replace => Ok(scope.of(&self.name).is_none()),
-            Conflict::Reject if scope.of(&self.name).is_none() => Ok(true),
-            Conflict::Reject => Err(ParamError::Conflict(shorten(&self.name))),
+            OnConflict::Intersect => Ok(true),
+            OnConflict::Replace => Ok(scope.of(&self.name).is_none()),
+            OnConflict::Reject if scope.of(&self.name).is_none() => Ok(true),
+            OnConflict::Reject => Err(ParamError::Conflict(shorten(&self.name))),
         }
     }
 

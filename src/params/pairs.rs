@@ -85,7 +85,7 @@ fn hex(b: u8) -> Option<u8> {
 }
 
 /// Appends a pair, with everything but RFC 3986's unreserved characters escaped.
-pub(super) fn append(name: &str, value: &str, to: &mut String) {
+pub fn append(name: &str, value: &str, to: &mut String) {
     if !to.is_empty() {
         to.push('&');
     }

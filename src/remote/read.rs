@@ -4,7 +4,7 @@ mod answer;
 
 use std::fmt;
 
-use crate::scope::{Scope, quote_meta};
+use crate::scope::{OnConflict, Scope, quote_meta};
 
 use super::error::bounded;
 use super::rewrite::Rewrite;
@@ -12,17 +12,6 @@ use super::snappy::{self, SnappyError};
 use super::wire::{self, Field, Fields, Malformed, Value};
 
 pub use answer::{AnswerError, verify_chunks, verify_samples};
-
-/// What becomes of a caller's own matcher on an enforced label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnConflict {
-    /// It stays, and narrows.
-    Intersect,
-    /// It is removed.
-    Replace,
-    /// The request is refused.
-    Reject,
-}
 
 /// The most queries in one request, and the most matchers in one query.
 const MAX_QUERIES: usize = 100;

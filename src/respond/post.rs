@@ -9,7 +9,7 @@ use std::fmt;
 use super::AnswerError;
 use super::json::Cursor;
 use super::silence::{Effect, Matcher};
-use crate::scope::{Enforced, Scope};
+use crate::scope::{Enforced, OnConflict, Scope};
 
 mod alerts;
 mod read;
@@ -18,18 +18,6 @@ mod write;
 pub use alerts::post_alerts;
 use read::{Texts, flag, object, once, text, texts, unknown};
 use write::{Writer, write_texts};
-
-/// What becomes of a user's own matcher on an enforced label that does not confine by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Conflict {
-    /// It stays, beside the enforced one.
-    #[default]
-    Intersect,
-    /// The enforced one stands in its place.
-    Replace,
-    /// The request is refused.
-    Reject,
-}
 
 /// A body for Alertmanager, confined.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +86,7 @@ impl From<AnswerError> for BodyError {
 pub fn post_silences(
     body: &[u8],
     scope: &Scope,
-    conflict: Conflict,
+    conflict: OnConflict,
 ) -> Result<Rewritten, BodyError> {
     let mut c = Cursor::new(body)?;
     let silence = Silence::read(&mut c)?;
@@ -225,7 +213,7 @@ fn read_matchers<'a>(c: &mut Cursor<'a>) -> Result<Vec<Matcher<'a>>, BodyError> 
 fn confine<'a>(
     mut matchers: Vec<Matcher<'a>>,
     scope: &'a Scope,
-    conflict: Conflict,
+    conflict: OnConflict,
 ) -> Result<Vec<Matcher<'a>>, BodyError> {
     if matchers.is_empty() {
         return Err(BodyError::NoMatchers);
@@ -242,9 +230,9 @@ fn confine<'a>(
             match (matcher.effect(enforced), conflict) {
                 (Effect::Confines, _) => there = true,
                 (Effect::Contradicts, _) => return Err(BodyError::Foreign),
-                (Effect::Open, Conflict::Intersect) => {}
-                (Effect::Open, Conflict::Replace) => continue,
-                (Effect::Open, Conflict::Reject) => return Err(BodyError::Conflict),
+                (Effect::Open, OnConflict::Intersect) => {}
+                (Effect::Open, OnConflict::Replace) => continue,
+                (Effect::Open, OnConflict::Reject) => return Err(BodyError::Conflict),
             }
             kept.push(matcher);
         }

@@ -16,11 +16,11 @@ fn alertmanager_filters_are_enforced_and_written_anew() {
         )
     };
     let own = ("filter", r#"tenant_id="a""#);
-    assert_eq!(am("", Conflict::Intersect).unwrap(), pairs(&[own]));
+    assert_eq!(am("", OnConflict::Intersect).unwrap(), pairs(&[own]));
     let url =
         "filter=tenant_id=b&filter=%22tenant_id%22!~%22x%22&filter=job%3D~%22a.%2B%22&active=true";
     assert_eq!(
-        am(url, Conflict::Intersect).unwrap(),
+        am(url, OnConflict::Intersect).unwrap(),
         pairs(&[
             own,
             ("filter", r#"tenant_id="b""#),
@@ -30,11 +30,11 @@ fn alertmanager_filters_are_enforced_and_written_anew() {
         ])
     );
     assert_eq!(
-        am(url, Conflict::Replace).unwrap(),
+        am(url, OnConflict::Replace).unwrap(),
         pairs(&[own, ("filter", r#"job=~"a.+""#), ("active", "true")])
     );
     assert!(
-        am(url, Conflict::Reject)
+        am(url, OnConflict::Reject)
             .unwrap_err()
             .contains("`tenant_id`")
     );

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::respond::silence_in_scope;
 use crate::respond::tests::{hostile, scope, tenant_a};
+use crate::scope::OnConflict;
 
 const REST: &str = r#""startsAt":"2026-01-01T00:00:00Z","endsAt":"2026-01-02T00:00:00Z","createdBy":"x","comment":"c""#;
 
@@ -11,7 +12,7 @@ fn silence(matchers: &str) -> String {
     format!(r#"{{"matchers":[{matchers}],{REST}}}"#)
 }
 
-fn post(text: &str, scope: &Scope, conflict: Conflict) -> Result<Value, BodyError> {
+fn post(text: &str, scope: &Scope, conflict: OnConflict) -> Result<Value, BodyError> {
     let out = post_silences(text.as_bytes(), scope, conflict)?;
     Ok(serde_json::from_slice(&out.body).unwrap())
 }
@@ -23,7 +24,7 @@ fn the_hostile_silences_are_confined_or_refused() {
             continue;
         }
         let body = case["request"]["body"].as_str().unwrap();
-        let out = post_silences(body.as_bytes(), &tenant_a(), Conflict::Intersect);
+        let out = post_silences(body.as_bytes(), &tenant_a(), OnConflict::Intersect);
         if case["expect"]["status"] == 200 {
             let out: Value = serde_json::from_slice(&out.unwrap().body).unwrap();
             assert_eq!(
@@ -42,7 +43,7 @@ fn the_hostile_silences_are_confined_or_refused() {
 #[test]
 fn the_enforced_matcher_stands_first_and_the_rest_is_kept() {
     let own = r#"{"name":"a","value":"b\"é","isRegex":false}"#;
-    let out = post(&silence(own), &tenant_a(), Conflict::Intersect).unwrap();
+    let out = post(&silence(own), &tenant_a(), OnConflict::Intersect).unwrap();
     assert_eq!(
         out,
         json!({
@@ -54,7 +55,7 @@ fn the_enforced_matcher_stands_first_and_the_rest_is_kept() {
         })
     );
     let two = scope(&[("tenant_id", &["a.b", "c"]), ("pod", &["p"])]);
-    let out = post(&silence(own), &two, Conflict::Intersect).unwrap();
+    let out = post(&silence(own), &two, OnConflict::Intersect).unwrap();
     assert_eq!(
         out["matchers"][0],
         json!({"name": "tenant_id", "value": "a\\.b|c", "isRegex": true, "isEqual": true})
@@ -64,22 +65,26 @@ fn the_enforced_matcher_stands_first_and_the_rest_is_kept() {
         json!({"name": "pod", "value": "p", "isRegex": false, "isEqual": true})
     );
     let already = r#"{"name":"a","value":"b","isRegex":false},{"name":"tenant_id","value":"tenant-a","isRegex":false}"#;
-    let out = post(&silence(already), &tenant_a(), Conflict::Reject).unwrap();
+    let out = post(&silence(already), &tenant_a(), OnConflict::Reject).unwrap();
     assert_eq!(out["matchers"].as_array().unwrap().len(), 2);
 }
 
 #[test]
 fn a_matcher_of_the_users_own_follows_the_policy() {
     let any = r#"{"name":"tenant_id","value":".*","isRegex":true}"#;
-    let out = post(&silence(any), &tenant_a(), Conflict::Intersect).unwrap();
+    let out = post(&silence(any), &tenant_a(), OnConflict::Intersect).unwrap();
     assert_eq!(out["matchers"].as_array().unwrap().len(), 2);
-    let out = post(&silence(any), &tenant_a(), Conflict::Replace).unwrap();
+    let out = post(&silence(any), &tenant_a(), OnConflict::Replace).unwrap();
     assert_eq!(out["matchers"].as_array().unwrap().len(), 1);
     assert_eq!(
-        post(&silence(any), &tenant_a(), Conflict::Reject),
+        post(&silence(any), &tenant_a(), OnConflict::Reject),
         Err(BodyError::Conflict)
     );
-    for conflict in [Conflict::Intersect, Conflict::Replace, Conflict::Reject] {
+    for conflict in [
+        OnConflict::Intersect,
+        OnConflict::Replace,
+        OnConflict::Reject,
+    ] {
         for foreign in ["tenant-b", "", "tenant-b|tenant-c"] {
             let regex = foreign.contains('|');
             let m = format!(r#"{{"name":"tenant_id","value":"{foreign}","isRegex":{regex}}}"#);
@@ -97,7 +102,7 @@ fn what_alertmanager_might_read_otherwise_is_refused() {
     let a = tenant_a();
     let m = r#"{"name":"a","value":"b","isRegex":false}"#;
     let good = silence(m);
-    assert!(post(&good, &a, Conflict::Intersect).is_ok());
+    assert!(post(&good, &a, OnConflict::Intersect).is_ok());
     for bad in [
         silence(""),
         good.replace(r#""matchers""#, r#""Matchers""#),
@@ -132,7 +137,7 @@ fn what_alertmanager_might_read_otherwise_is_refused() {
         format!("\u{feff}{good}"),
         String::new(),
     ] {
-        assert!(post(&bad, &a, Conflict::Intersect).is_err(), "{bad}");
+        assert!(post(&bad, &a, OnConflict::Intersect).is_err(), "{bad}");
     }
 }
 
@@ -144,7 +149,7 @@ fn an_id_is_given_back_to_be_looked_up() {
         &format!(r#"{{"id":"{id}","#),
         1,
     );
-    let out = post_silences(text.as_bytes(), &tenant_a(), Conflict::Intersect).unwrap();
+    let out = post_silences(text.as_bytes(), &tenant_a(), OnConflict::Intersect).unwrap();
     assert_eq!(out.id.as_deref(), Some(id));
     assert_eq!(
         serde_json::from_slice::<Value>(&out.body).unwrap()["id"],
@@ -152,7 +157,7 @@ fn an_id_is_given_back_to_be_looked_up() {
     );
     let empty = text.replace(id, "");
     assert_eq!(
-        post_silences(empty.as_bytes(), &tenant_a(), Conflict::Intersect)
+        post_silences(empty.as_bytes(), &tenant_a(), OnConflict::Intersect)
             .unwrap()
             .id,
         None
@@ -198,7 +203,7 @@ proptest! {
         name in prop::sample::select(vec!["tenant_id", "a", "pod"]),
         value in prop::sample::select(vec!["tenant-a", "tenant-b", ".*", "x", "tenant-a|tenant-b", ""]),
         regex in any::<bool>(), equal in any::<bool>(),
-        conflict in prop::sample::select(vec![Conflict::Intersect, Conflict::Replace, Conflict::Reject]),
+        conflict in prop::sample::select(vec![OnConflict::Intersect, OnConflict::Replace, OnConflict::Reject]),
     ) {
         let two = scope(&[("tenant_id", &["tenant-a"]), ("pod", &["x", "y"])]);
         let text = silence(&json!({"name": name, "value": value, "isRegex": regex, "isEqual": equal}).to_string());
