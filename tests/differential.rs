@@ -1,6 +1,15 @@
 //! Writes queries and their confined texts for `scripts/differential`, which holds them against
 //! Prometheus' own parser. Without its environment variables this test does nothing.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test program: it may fail loudly, and it takes the time of what it tests"
+)]
+
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
