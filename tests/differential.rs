@@ -384,7 +384,10 @@ impl Made<'_> {
         let to = query.floor_char_boundary(to).max(from);
         match self.random.below(7) {
             0 => query.replace_range(from..to, ""),
-            1 => query.insert_str(from, &query[from..to].to_owned()),
+            1 => {
+                let copy = query[from..to].to_owned();
+                query.insert_str(from, &copy);
+            }
             2 => {
                 let other = &self.corpus[self.random.below(self.corpus.len())];
                 let other = other.clone();

@@ -1,6 +1,7 @@
 mod corpus;
 mod properties;
 mod shapes;
+mod speed;
 
 use super::*;
 use crate::scope::Enforced;

@@ -4,10 +4,11 @@ fn kinds(text: &str) -> Option<Vec<Kind>> {
     let mut lexer = Lexer::new(text);
     let mut kinds = Vec::new();
     loop {
-        match lexer.next_token().ok()?.kind {
-            Kind::End => return Some(kinds),
-            kind => kinds.push(kind),
+        let kind = lexer.next_token().ok()?.kind;
+        if kind == Kind::End {
+            return Some(kinds);
         }
+        kinds.push(kind);
     }
 }
 
