@@ -1,4 +1,5 @@
 mod corpus;
+mod own;
 mod properties;
 mod shapes;
 mod speed;
