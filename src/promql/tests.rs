@@ -275,3 +275,36 @@ fn only_plain_names_are_added_to_the_functions() {
         assert!(!Confiner::may_allow(name), "{name}");
     }
 }
+
+#[test]
+fn several_enforced_labels_are_all_put_in() {
+    let enforced = |label, values: &[&str]| {
+        Enforced::values(LabelName::parse(label).unwrap(), values).unwrap()
+    };
+    let scope = Scope::new(vec![
+        enforced("tenant_id", &["a.b", "c"]),
+        enforced("team", &["x\"}y"]),
+    ]);
+    let mut cache = QueryCache::new(0, 0);
+    let mut under = |policy, query| {
+        confiner(policy)
+            .query(&mut cache, query, &scope)
+            .map(|t| t.to_string())
+            .map_err(|e| e.to_string())
+    };
+    let text = r#"tenant_id=~"a\\.b|c",team="x\"}y""#;
+    assert_eq!(
+        under(OnConflict::Intersect, "up + {a='b'}"),
+        Ok(format!("up{{{text}}} + {{{text},a='b'}}"))
+    );
+    assert_eq!(
+        under(OnConflict::Replace, "up{team='z', a='b', tenant_id='d'}"),
+        Ok(format!("up{{{text},a='b', }}"))
+    );
+    assert!(
+        under(OnConflict::Reject, "up{team='z'}")
+            .unwrap_err()
+            .contains("`team`")
+    );
+    assert!(under(OnConflict::Reject, "up{team='x\"}y'}").is_ok());
+}
