@@ -72,3 +72,13 @@ fn over_limit(query: &str) -> bool {
         .iter()
         .any(|start| query.starts_with(start))
 }
+
+/// The queries that Prometheus accepts.
+pub(super) fn accepted() -> Vec<String> {
+    corpus()
+        .unwrap_or_default()
+        .iter()
+        .filter(|case| case["go_accepts"] == true)
+        .map(|case| case["query"].as_str().unwrap().to_owned())
+        .collect()
+}
