@@ -1,4 +1,5 @@
 //! The configuration as an operator writes it.
 
+pub mod auth;
 pub mod error;
 pub mod leaf;
