@@ -1,0 +1,402 @@
+//! Fetched keys: when to fetch, how long to use what was fetched, and whom to let wait.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::error::AuthError;
+use super::fetch::{Fetch, FetchAnswer, FetchFailure, FetchId, Fetched, Target};
+use super::json;
+use super::keys::{BadKey, KeySet, Origin};
+use crate::config::auth as config;
+use crate::config::error::Problems;
+use crate::http::UnixTime;
+
+/// The largest answer of a key server, in bytes.
+pub(super) const MAX_BODY: usize = 1 << 20;
+/// How long what discovery found is used before it is asked again, in seconds.
+const REDISCOVER: f64 = 3600.0;
+/// Keys younger than this are as new as they can be: no unknown `kid` fetches them again.
+const FRESH: f64 = 1.0;
+
+/// The keys of one issuer, and where they are fetched from.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) issuer: String,
+    pub(super) first: Target,
+    discovery: Option<config::Discovery>,
+    found: Option<(Target, f64)>,
+    refresh: f64,
+    timeout: f64,
+    max_stale: f64,
+    pub(super) keys: Option<Stored>,
+    next: f64,
+    failures: u32,
+    flight: Option<Flight>,
+    bucket: Bucket,
+}
+
+/// Keys with the text they came from.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) set: Arc<KeySet>,
+    pub(super) body: Vec<u8>,
+    /// When they were fetched, by whichever worker.
+    pub(super) at: f64,
+    /// After how long they are to be fetched again.
+    pub(super) interval: f64,
+}
+
+#[derive(Debug)]
+struct Flight {
+    id: FetchId,
+    target: Target,
+    discovers: bool,
+    started: Option<f64>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    interval: f64,
+    burst: f64,
+    level: f64,
+    at: f64,
+}
+
+impl Bucket {
+    fn take(&mut self, now: f64) -> bool {
+        let passed = (now - self.at).max(0.0);
+        self.at = now;
+        self.level = (self.level + passed / self.interval).min(self.burst);
+        let fits = self.level >= 1.0;
+        if fits {
+            self.level -= 1.0;
+        }
+        fits
+    }
+}
+
+impl Remote {
+    /// Of the configuration.
+    pub(super) fn compile(
+        doc: &config::Remote,
+        issuer: &str,
+        unknown: &config::UnknownKid,
+        path: &str,
+        problems: &mut Problems,
+    ) -> Self {
+        for (name, text) in [("cluster", &doc.cluster), ("authority", &doc.authority)] {
+            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+                problems.add(
+                    format!("{path}.{name}"),
+                    "is empty or has other than printable ASCII",
+                );
+            }
+        }
+        let first = match (&doc.path, &doc.discovery) {
+            (Some(p), None) => p.clone(),
+            (None, Some(d)) => d.path.clone().unwrap_or_else(|| document(issuer)),
+            (Some(_), Some(_)) | (None, None) => {
+                problems.add(path, "needs exactly one of `path` and `discovery`");
+                String::new()
+            }
+        };
+        if !first.is_empty() && !is_path(&first) {
+            problems.add(
+                format!("{path}.path"),
+                "must begin with `/` and be printable ASCII",
+            );
+        }
+        if doc.refresh.secs() < 1.0 {
+            problems.add(format!("{path}.refresh"), "must be 1s at least");
+        }
+        if !(0.1..=60.0).contains(&doc.timeout.secs()) {
+            problems.add(format!("{path}.timeout"), "must be 100ms to 60s");
+        }
+        Self {
+            issuer: issuer.to_owned(),
+            first: Target {
+                cluster: doc.cluster.clone(),
+                authority: doc.authority.clone(),
+                path: first,
+            },
+            discovery: doc.discovery.clone(),
+            found: None,
+            refresh: doc.refresh.secs().max(1.0),
+            timeout: doc.timeout.secs(),
+            max_stale: doc.max_stale.secs(),
+            keys: None,
+            next: 0.0,
+            failures: 0,
+            flight: None,
+            bucket: Bucket {
+                interval: unknown.interval.secs().max(0.1),
+                burst: f64::from(u32::try_from(unknown.burst.get()).unwrap_or(u32::MAX)),
+                level: f64::MAX,
+                at: 0.0,
+            },
+        }
+    }
+
+    /// The keys, while they may be used.
+    pub(super) fn usable(&self, now: UnixTime) -> Option<Arc<KeySet>> {
+        let keys = self.keys.as_ref()?;
+        (now.secs() < self.end(keys)).then(|| Arc::clone(&keys.set))
+    }
+
+    /// When keys end to be used.
+    pub(super) fn end(&self, keys: &Stored) -> f64 {
+        keys.at + keys.interval + self.max_stale
+    }
+
+    /// For a request without a key: the fetch to wait for, if one is under way or may be made.
+    /// `unknown` if there are keys, but not this one.
+    pub(super) fn want(&mut self, unknown: bool, id: FetchId, now: UnixTime) -> Option<FetchId> {
+        let now = now.secs();
+        if let Some(flight) = &self.flight {
+            return Some(flight.id);
+        }
+        self.set_back(now);
+        if self.failures > 0 && now < self.next {
+            return None;
+        }
+        if unknown {
+            let young = self
+                .keys
+                .as_ref()
+                .is_some_and(|k| (now - k.at).abs() < FRESH);
+            if young || !self.bucket.take(now) {
+                return None;
+            }
+        } else if now < self.next {
+            return None;
+        }
+        self.fly(id, now);
+        Some(id)
+    }
+
+    /// Why a request without a key is refused.
+    pub(super) fn refusal(&self, unknown: bool, now: UnixTime) -> Option<AuthError> {
+        // The last fetch failed: the key may be good, so the caller is asked to come back.
+        (!unknown || self.failures > 0).then(|| {
+            let wait = (self.next - now.secs()).clamp(1.0, 60.0).ceil();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to 1..=60"
+            )]
+            AuthError::NoKeys {
+                retry_after: wait as u32,
+            }
+        })
+    }
+
+    /// The fetch to start now.
+    pub(super) fn due(&mut self, id: FetchId, now: UnixTime) -> Option<Fetch> {
+        let at = now.secs();
+        self.set_back(at);
+        // The host always answers; if it did not, nobody shall wait for ever.
+        let lost = |f: &Flight| {
+            f.started
+                .is_some_and(|s| (at - s).abs() > self.timeout + 5.0)
+        };
+        if self.flight.as_ref().is_some_and(lost) {
+            self.fail(at);
+        }
+        if self.flight.is_none() && at >= self.next {
+            self.fly(id, at);
+        }
+        let flight = self.flight.as_mut().filter(|f| f.started.is_none())?;
+        flight.started = Some(at);
+        Some(Fetch {
+            id: flight.id,
+            cluster: flight.target.cluster.clone(),
+            authority: flight.target.authority.clone(),
+            path: flight.target.path.clone(),
+            timeout: self.timeout,
+        })
+    }
+
+    /// Whether this fetch is under way here.
+    pub(super) fn awaits(&self, id: FetchId) -> bool {
+        self.flight.as_ref().is_some_and(|f| f.id == id)
+    }
+
+    /// Takes the answer to a fetch.
+    pub(super) fn fetched(
+        &mut self,
+        answer: Result<&FetchAnswer, FetchFailure>,
+        now: UnixTime,
+    ) -> Fetched {
+        let at = now.secs();
+        let discovers = self.flight.as_ref().is_some_and(|f| f.discovers);
+        match answer.and_then(|a| a.usable().map(|()| a)) {
+            Ok(answer) if discovers => match self.discovered(&answer.body) {
+                Some(target) => {
+                    self.found = Some((target.clone(), at));
+                    if let Some(flight) = self.flight.as_mut() {
+                        *flight = Flight {
+                            id: flight.id,
+                            target,
+                            discovers: false,
+                            started: None,
+                        };
+                    }
+                    Fetched::Continue
+                }
+                None => self.failed(FetchFailure::Discovery, at),
+            },
+            Ok(answer) => match read(&answer.body) {
+                Ok((set, left_out)) => {
+                    let interval = answer.max_age().unwrap_or(self.refresh);
+                    let interval = interval.clamp(self.refresh.min(30.0), self.refresh);
+                    let (keys, changed) = self.store(set, answer.body.clone(), at, interval);
+                    Fetched::Keys {
+                        keys,
+                        left_out,
+                        changed,
+                    }
+                }
+                Err(failure) => self.failed(failure, at),
+            },
+            Err(failure) => self.failed(failure, at),
+        }
+    }
+
+    /// Stores keys; tells how many there are and whether they differ from the ones before.
+    pub(super) fn store(
+        &mut self,
+        set: KeySet,
+        body: Vec<u8>,
+        at: f64,
+        interval: f64,
+    ) -> (usize, bool) {
+        let changed = self.keys.as_ref().is_none_or(|k| *k.set != set);
+        let count = set.len();
+        self.next = at + interval * (1.0 - 0.1 * jitter(&self.issuer, at));
+        self.failures = 0;
+        self.flight = None;
+        self.keys = Some(Stored {
+            set: Arc::new(set),
+            body,
+            at,
+            interval,
+        });
+        (count, changed)
+    }
+
+    /// Takes keys that another worker fetched, unless they are too old. A fetch under way goes on.
+    pub(super) fn adopt(
+        &mut self,
+        set: KeySet,
+        body: Vec<u8>,
+        at: f64,
+        interval: f64,
+        now: UnixTime,
+    ) -> Option<(usize, bool)> {
+        let interval = interval.clamp(1.0, self.refresh);
+        if now.secs() >= at + interval + self.max_stale {
+            return None;
+        }
+        let flight = self.flight.take();
+        let stored = self.store(set, body, at, interval);
+        self.flight = flight;
+        Some(stored)
+    }
+
+    fn failed(&mut self, failure: FetchFailure, at: f64) -> Fetched {
+        self.fail(at);
+        Fetched::Failed(failure)
+    }
+
+    fn fail(&mut self, at: f64) {
+        self.flight = None;
+        self.found = None;
+        self.failures = self.failures.saturating_add(1);
+        let wait = f64::from(1u32 << self.failures.saturating_sub(1).min(5)).min(30.0);
+        let wait = wait.min(self.refresh);
+        self.next = at + wait * (1.0 - 0.2 * jitter(&self.issuer, at));
+    }
+
+    fn fly(&mut self, id: FetchId, now: f64) {
+        let known = self
+            .found
+            .as_ref()
+            .filter(|(_, at)| (now - at).abs() < REDISCOVER);
+        let (target, discovers) = match (&self.discovery, known) {
+            (Some(_), Some((target, _))) => (target.clone(), false),
+            (Some(_), None) => (self.first.clone(), true),
+            (None, _) => (self.first.clone(), false),
+        };
+        self.flight = Some(Flight {
+            id,
+            target,
+            discovers,
+            started: None,
+        });
+    }
+
+    /// After the clock was set back, no fetch waits for a time that is far away.
+    fn set_back(&mut self, now: f64) {
+        if self.next - now > self.refresh.max(30.0) {
+            self.next = now;
+        }
+    }
+
+    /// Where an issuer's document says its keys are, if that is allowed.
+    fn discovered(&self, body: &[u8]) -> Option<Target> {
+        let document = json::object(body)?;
+        if document.get("issuer").and_then(Value::as_str) != Some(self.issuer.as_str()) {
+            return None;
+        }
+        let uri = document.get("jwks_uri").and_then(Value::as_str)?;
+        let rest = uri
+            .strip_prefix("https://")
+            .or_else(|| uri.strip_prefix("http://"))?;
+        let (host, path) = rest.split_at_checked(rest.find('/')?)?;
+        let cluster = if host == self.first.authority {
+            &self.first.cluster
+        } else {
+            self.discovery.as_ref()?.hosts.get(host)?
+        };
+        is_path(path).then(|| Target {
+            cluster: cluster.clone(),
+            authority: host.to_owned(),
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// Reads the keys of an answer; tells how many were left out.
+pub(super) fn read(body: &[u8]) -> Result<(KeySet, usize), FetchFailure> {
+    match KeySet::from_jwks(body, Origin::Server) {
+        Ok((set, _)) if set.is_empty() => Err(FetchFailure::NoUsableKey),
+        Ok((set, bad)) => Ok((set, bad.len())),
+        Err(BadKey::TooMany) => Err(FetchFailure::TooManyKeys),
+        Err(_) => Err(FetchFailure::Garbage),
+    }
+}
+
+fn document(issuer: &str) -> String {
+    let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    let path = rest.split_at(rest.find('/').unwrap_or(rest.len())).1;
+    format!(
+        "{}/.well-known/openid-configuration",
+        path.trim_end_matches('/')
+    )
+}
+
+fn is_path(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() <= 1024
+        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+}
+
+/// A number from 0 to 1 that differs among workers, which ask at different times.
+fn jitter(issuer: &str, at: f64) -> f64 {
+    let bytes = issuer.bytes().chain(at.to_bits().to_le_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    f64::from(u16::try_from((hash >> 24) & 0xffff).unwrap_or(0)) / 65_536.0
+}
