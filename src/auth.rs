@@ -4,6 +4,9 @@
     reason = "the interface, until what is behind it is there"
 )]
 
+#[cfg(feature = "command")]
+pub mod mint;
+
 use std::sync::Arc;
 
 pub use crate::config::auth::Algorithm;
