@@ -23,6 +23,8 @@ mod jose;
 mod json;
 mod keys;
 mod mapping;
+#[cfg(feature = "command")]
+pub mod mint;
 mod peer;
 mod probe;
 mod refresh;

@@ -6,6 +6,8 @@
 pub mod auth;
 pub mod error;
 pub mod leaf;
+#[cfg(feature = "command")]
+mod schema;
 pub mod upstream;
 pub mod write;
 

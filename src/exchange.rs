@@ -97,6 +97,8 @@ pub struct Audit {
     pub admin: bool,
     /// The query, if the policy logs it.
     pub query: Option<String>,
+    /// What the caller may see, or write, once it is known.
+    pub scope: Option<Scope>,
 }
 
 impl Default for Audit {
@@ -107,6 +109,7 @@ impl Default for Audit {
             subject: "".into(),
             admin: false,
             query: None,
+            scope: None,
         }
     }
 }

@@ -10,6 +10,8 @@
 
 pub mod auth;
 pub mod budget;
+#[cfg(feature = "command")]
+pub mod command;
 pub mod config;
 pub mod deny;
 pub mod exchange;

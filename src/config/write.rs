@@ -7,6 +7,7 @@ use crate::tenant::{LabelName, TenantPattern};
 
 /// What is done with the bodies of writes. The default does nothing: bodies are streamed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteBody {
     /// What is done with the enforced labels of series: the tenant's and those of the caller.
@@ -25,6 +26,7 @@ pub struct WriteBody {
 
 /// What is done with an enforced label inside the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SeriesLabel {
     /// It must have the caller's value.
@@ -39,6 +41,7 @@ pub enum SeriesLabel {
 
 /// Whether a series may lack an enforced label under `verify`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Absent {
     /// It may: the upstream adds the label by itself (Thanos Receive does).
@@ -50,6 +53,7 @@ pub enum Absent {
 
 /// A rule for labels of series and exemplars.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LabelRule {
     /// The label; either this or `pattern`.
@@ -67,6 +71,7 @@ pub struct LabelRule {
 
 /// What is done with a governed label.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LabelAction {
     /// The label is removed.
@@ -81,6 +86,7 @@ pub enum LabelAction {
 
 /// How a value is hashed: HMAC-SHA-256 in lower-case hex.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HashValue {
     /// The key, at least 16 bytes.
@@ -96,6 +102,7 @@ fn hash_length() -> Count {
 
 /// How a value is rewritten.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RewriteValue {
     /// A regular expression that the whole value must fit; other values stay.
@@ -106,6 +113,7 @@ pub struct RewriteValue {
 
 /// Limits for one request. An absent one of the counts is no limit.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteLimits {
     /// Bytes as sent.
@@ -143,6 +151,7 @@ impl Default for WriteLimits {
 
 /// Limits for some tenants.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TenantLimits {
     /// For these.

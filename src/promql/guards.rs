@@ -6,6 +6,7 @@ use crate::config::leaf::{Count, Duration, Size};
 
 /// The limits of one query. What exceeds one is refused with the name of its option.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Guards {
     /// The longest query, in bytes. Default 64KiB.
