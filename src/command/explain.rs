@@ -10,7 +10,7 @@ use self::print::Printer;
 use self::request::Request;
 use super::check::configuration;
 use super::output::{Failure, Outcome, Terminal, now, read};
-use crate::auth::{Algorithm, FetchAnswer, Peer, Verdict, Verifier};
+use crate::auth::{Algorithm, FetchAnswer, Fetched, Peer, Verdict, Verifier};
 use crate::config::Document;
 use crate::deny::Denial;
 use crate::exchange::{Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker};
@@ -241,12 +241,12 @@ impl Run<'_> {
         for fetch in due {
             let answer = FetchAnswer {
                 status: 200,
-                headers: &headers,
-                body: &body,
+                headers: headers.clone(),
+                body: body.clone(),
             };
-            let outcome = self.worker.auth.fetched(fetch.id, Ok(&answer), self.now);
-            if !outcome.is_good() {
-                return Err(Failure::new(format!("{file}: {}", outcome.word())));
+            let fetched = self.worker.auth.fetched(fetch.id, Ok(&answer), self.now);
+            if let Fetched::Failed(failure) = fetched {
+                return Err(Failure::new(format!("{file}: {}", failure.label())));
             }
         }
         Ok(())
