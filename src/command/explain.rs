@@ -1,6 +1,7 @@
 //! `promfence explain`: runs one request through the same core as the filter, and shows what becomes
 //! of it.
 
+mod metadata;
 mod print;
 mod request;
 
@@ -10,7 +11,7 @@ use self::print::Printer;
 use self::request::Request;
 use super::check::configuration;
 use super::output::{Failure, Outcome, Terminal, now, read};
-use crate::auth::{Algorithm, FetchAnswer, Peer, Verdict, Verifier};
+use crate::auth::{FetchAnswer, Fetched, NoHost, Peer, Verdict};
 use crate::config::Document;
 use crate::deny::Denial;
 use crate::exchange::{Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker};
@@ -41,6 +42,9 @@ pub(super) struct Args {
     /// `connection.uri_san_peer_certificate=spiffe://cluster.local/ns/a/sa/b`. May be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     property: Vec<String>,
+    /// The claims that an earlier filter (`jwt_authn`) verified, as JSON.
+    #[arg(long, value_name = "FILE")]
+    payload: Option<String>,
     /// The key set that the key server answers with.
     #[arg(long, value_name = "FILE")]
     jwks: Option<String>,
@@ -82,7 +86,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
     let worker =
         Worker::new(&document, &|name| Some(environment.resolve(name)), 0).map_err(wrong)?;
     let request = Request::new(args, &document)?;
-    let properties = args
+    let mut properties: BTreeMap<String, Vec<u8>> = args
         .property
         .iter()
         .map(|p| {
@@ -91,8 +95,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
         })
         .collect::<Option<_>>()
         .ok_or_else(|| Failure::new("`--property` is `PATH=VALUE`"))?;
+    if let Some(file) = &args.payload {
+        let claims = serde_json::from_slice(&read(file)?)
+            .map_err(|e| Failure::new(format!("{file}: {e}")))?;
+        properties.insert("metadata".to_owned(), metadata::of(&document, &claims));
+    }
     let run = Run {
         args,
+        document,
         worker,
         exchange: Exchange::default(),
         native: Native { properties },
@@ -102,15 +112,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
     run.request(&request)
 }
 
-/// A command has no host: no signatures of its own, and the properties of the command line.
+/// The connection as the command line describes it.
 struct Native {
     properties: BTreeMap<String, Vec<u8>>,
-}
-
-impl Verifier for Native {
-    fn verify(&self, _: Algorithm, _: &[u8], _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
 }
 
 impl Peer for Native {
@@ -121,6 +125,7 @@ impl Peer for Native {
 
 struct Run<'a> {
     args: &'a Args,
+    document: Document,
     worker: Worker,
     exchange: Exchange,
     native: Native,
@@ -134,7 +139,7 @@ impl Run<'_> {
         let ends = request.body.is_empty();
         let host = Host {
             peer: &self.native,
-            verifier: &self.native,
+            verifier: &NoHost,
             now: self.now,
         };
         let mut step = self
@@ -144,7 +149,7 @@ impl Run<'_> {
             self.fetch_keys()?;
             let host = Host {
                 peer: &self.native,
-                verifier: &self.native,
+                verifier: &NoHost,
                 now: self.now,
             };
             step = self.exchange.keys_fetched(&mut self.worker, &host);
@@ -221,35 +226,64 @@ impl Run<'_> {
         )
     }
 
+    /// Answers the fetches of keys with the given set; discovery names the place, and asks again.
     fn fetch_keys(&mut self) -> Result<(), Failure> {
-        let due = self.worker.auth.due(self.now);
         let Some(file) = &self.args.jwks else {
-            let from: Vec<String> = due
+            let from = self.worker.auth.due(self.now);
+            let from: Vec<String> = from
                 .iter()
-                .map(|f| format!("{}{} (cluster `{}`)", f.authority, f.path, f.cluster))
+                .map(|f| format!("{}{} (cluster {})", f.authority, f.path, f.cluster))
                 .collect();
+            let from = from.join(", ");
             return Err(Failure::new(format!(
-                "the keys come from {}: give them by `--jwks FILE`",
-                from.join(", ")
+                "the keys come from {from}: give them by `--jwks FILE`"
             )));
         };
         let body = read(file)?;
-        let headers = Headers::new(vec![(
-            "content-type".to_owned(),
-            b"application/json".to_vec(),
-        )]);
-        for fetch in due {
-            let answer = FetchAnswer {
-                status: 200,
-                headers: &headers,
-                body: &body,
-            };
-            let outcome = self.worker.auth.fetched(fetch.id, Ok(&answer), self.now);
-            if !outcome.is_good() {
-                return Err(Failure::new(format!("{file}: {}", outcome.word())));
+        // Discovery has two steps.
+        for _ in 0..2 {
+            for fetch in self.worker.auth.due(self.now) {
+                let discovery = fetch.path.ends_with("/.well-known/openid-configuration");
+                let answer = FetchAnswer {
+                    status: 200,
+                    headers: Headers::default(),
+                    body: if discovery {
+                        self.discovery(&fetch.path, &fetch.authority)
+                    } else {
+                        body.clone()
+                    },
+                };
+                match self.worker.auth.fetched(fetch.id, Ok(&answer), self.now) {
+                    Fetched::Keys { .. } | Fetched::Continue => {}
+                    Fetched::Failed(why) => {
+                        return Err(Failure::new(format!("{file}: {}", why.label())));
+                    }
+                    Fetched::Unknown => return Err(Failure::new("nobody asked for these keys")),
+                }
             }
         }
         Ok(())
+    }
+
+    /// The document of discovery that leads to the given key set.
+    fn discovery(&self, path: &str, authority: &str) -> Vec<u8> {
+        let issuers = self.document.auth.issuers.iter();
+        let fits = |issuer: &&str| {
+            let own = issuer.split_once("://").map_or("", |(_, rest)| rest);
+            let own = own
+                .find('/')
+                .and_then(|at| own.get(at..))
+                .unwrap_or_default();
+            path.strip_prefix(own.trim_end_matches('/'))
+                == Some("/.well-known/openid-configuration")
+        };
+        let issuer = issuers
+            .map(|i| i.issuer.as_str())
+            .find(fits)
+            .unwrap_or_default();
+        serde_json::json!({ "issuer": issuer, "jwks_uri": format!("https://{authority}/jwks") })
+            .to_string()
+            .into_bytes()
     }
 
     /// Shows who calls, and what that gives.
@@ -258,7 +292,7 @@ impl Run<'_> {
         let verdict = self
             .worker
             .auth
-            .authenticate(head, &self.native, &self.native, now);
+            .authenticate(head, &self.native, &NoHost, now);
         let grant = match verdict {
             Ok(Verdict::Grant(grant)) => Some(grant),
             Ok(Verdict::Wait(_)) | Err(_) => None,
