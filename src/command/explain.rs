@@ -1,17 +1,19 @@
 //! `promfence explain`: runs one request through the same core as the filter, and shows what becomes
 //! of it.
 
+mod keys;
 mod metadata;
 mod print;
 mod request;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::print::Printer;
 use self::request::Request;
 use super::check::configuration;
 use super::output::{Failure, Outcome, Terminal, now, read};
-use crate::auth::{FetchAnswer, Fetched, NoHost, Peer, Verdict};
+use crate::auth::{NoHost, Peer, Verdict};
 use crate::config::Document;
 use crate::deny::Denial;
 use crate::exchange::{Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker};
@@ -83,8 +85,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
         ))
     };
     let document = Document::from_json(&bytes).map_err(wrong)?;
-    let worker =
-        Worker::new(&document, &|name| Some(environment.resolve(name)), 0).map_err(wrong)?;
+    let assumed = RefCell::new(BTreeSet::new());
+    let env = |name: &str| {
+        if environment.find(name).is_none() {
+            assumed.borrow_mut().insert(name.to_owned());
+        }
+        Some(environment.resolve(name))
+    };
+    let worker = Worker::new(&document, &env, 0).map_err(wrong)?;
     let request = Request::new(args, &document)?;
     let mut properties: BTreeMap<String, Vec<u8>> = args
         .property
@@ -100,7 +108,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
             .map_err(|e| Failure::new(format!("{file}: {e}")))?;
         properties.insert("metadata".to_owned(), metadata::of(&document, &claims));
     }
-    let run = Run {
+    let mut run = Run {
         args,
         document,
         worker,
@@ -109,6 +117,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
         now: UnixTime::from_secs(args.at.unwrap_or_else(now)),
         printer: Printer::new(terminal.out()),
     };
+    run.printer.assumed(&assumed.take())?;
     run.request(&request)
 }
 
@@ -224,66 +233,6 @@ impl Run<'_> {
                 },
             },
         )
-    }
-
-    /// Answers the fetches of keys with the given set; discovery names the place, and asks again.
-    fn fetch_keys(&mut self) -> Result<(), Failure> {
-        let Some(file) = &self.args.jwks else {
-            let from = self.worker.auth.due(self.now);
-            let from: Vec<String> = from
-                .iter()
-                .map(|f| format!("{}{} (cluster {})", f.authority, f.path, f.cluster))
-                .collect();
-            let from = from.join(", ");
-            return Err(Failure::new(format!(
-                "the keys come from {from}: give them by `--jwks FILE`"
-            )));
-        };
-        let body = read(file)?;
-        // Discovery has two steps.
-        for _ in 0..2 {
-            for fetch in self.worker.auth.due(self.now) {
-                let discovery = fetch.path.ends_with("/.well-known/openid-configuration");
-                let answer = FetchAnswer {
-                    status: 200,
-                    headers: Headers::default(),
-                    body: if discovery {
-                        self.discovery(&fetch.path, &fetch.authority)
-                    } else {
-                        body.clone()
-                    },
-                };
-                match self.worker.auth.fetched(fetch.id, Ok(&answer), self.now) {
-                    Fetched::Keys { .. } | Fetched::Continue => {}
-                    Fetched::Failed(why) => {
-                        return Err(Failure::new(format!("{file}: {}", why.label())));
-                    }
-                    Fetched::Unknown => return Err(Failure::new("nobody asked for these keys")),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The document of discovery that leads to the given key set.
-    fn discovery(&self, path: &str, authority: &str) -> Vec<u8> {
-        let issuers = self.document.auth.issuers.iter();
-        let fits = |issuer: &&str| {
-            let own = issuer.split_once("://").map_or("", |(_, rest)| rest);
-            let own = own
-                .find('/')
-                .and_then(|at| own.get(at..))
-                .unwrap_or_default();
-            path.strip_prefix(own.trim_end_matches('/'))
-                == Some("/.well-known/openid-configuration")
-        };
-        let issuer = issuers
-            .map(|i| i.issuer.as_str())
-            .find(fits)
-            .unwrap_or_default();
-        serde_json::json!({ "issuer": issuer, "jwks_uri": format!("https://{authority}/jwks") })
-            .to_string()
-            .into_bytes()
     }
 
     /// Shows who calls, and what that gives.
