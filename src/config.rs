@@ -9,6 +9,7 @@ pub mod leaf;
 #[cfg(feature = "command")]
 mod schema;
 pub mod upstream;
+pub mod wkt;
 pub mod write;
 
 use serde::Deserialize;
@@ -241,12 +242,16 @@ impl<'de> Deserialize<'de> for HeaderName {
 }
 
 impl Document {
-    /// Parses JSON. An error names the field.
+    /// Parses a plugin configuration as Envoy hands it over: JSON, or a serialised
+    /// `google.protobuf.Struct`. An error names the field.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         if bytes.iter().all(u8::is_ascii_whitespace) {
             problems.add("", "the configuration is empty");
             return Err(problems);
+        }
+        if let Some(value) = wkt::parse(bytes) {
+            return Self::from_value(value);
         }
         let mut json = serde_json::Deserializer::from_slice(bytes);
         match serde_path_to_error::deserialize(&mut json) {
@@ -254,12 +259,18 @@ impl Document {
                 Ok(()) => return Ok(document),
                 Err(e) => problems.add("", e),
             },
-            Err(e) => {
-                let path = e.path().to_string();
-                problems.add(if path == "." { "" } else { &path }, e.into_inner());
-            }
+            Err(e) => problems.at(&e),
         }
         Err(problems)
+    }
+
+    /// Takes a value. An error names the field.
+    pub fn from_value(value: serde_json::Value) -> Result<Self, Problems> {
+        serde_path_to_error::deserialize(value).map_err(|e| {
+            let mut problems = Problems::default();
+            problems.at(&e);
+            problems
+        })
     }
 
     /// The secrets of a document that must come from somewhere, for `promfence check`.

@@ -10,10 +10,18 @@ use promfence::tenant::{LabelName, TenantId};
 fuzz_target!(|bytes: &[u8]| {
     let label = LabelName::parse("t").expect("a label");
     let tenant = TenantId::parse("a").expect("a tenant");
-    let scope = Scope::new(vec![Enforced::values(label.clone(), ["a"]).expect("a matcher")]);
+    let scope = Scope::new(vec![
+        Enforced::values(label.clone(), ["a"]).expect("a matcher"),
+    ]);
     let config = serde_json::from_str(r#"{"series_label":"overwrite"}"#).expect("a policy");
-    let policy = BodyPolicy::compile(&config, &label, &|_| None, "write", &mut Problems::default())
-        .expect("a policy that compiles");
+    let policy = BodyPolicy::compile(
+        &config,
+        &label,
+        &|_| None,
+        "write",
+        &mut Problems::default(),
+    )
+    .expect("a policy that compiles");
     for protocol in [
         Protocol::WriteV1,
         Protocol::WriteV2,

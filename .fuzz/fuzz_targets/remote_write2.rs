@@ -16,11 +16,15 @@ fn policy(json: &str, label: &LabelName) -> BodyPolicy {
 fuzz_target!(|bytes: &[u8]| {
     let label = LabelName::parse("t").expect("a label");
     let tenant = TenantId::parse("a").expect("a tenant");
-    let scope = Scope::new(vec![Enforced::values(label.clone(), ["a"]).expect("a matcher")]);
+    let scope = Scope::new(vec![
+        Enforced::values(label.clone(), ["a"]).expect("a matcher"),
+    ]);
     let encoded = if Protocol::WriteV2 == Protocol::Otlp {
         bytes.to_vec()
     } else {
-        snap::raw::Encoder::new().compress_vec(bytes).expect("a block")
+        snap::raw::Encoder::new()
+            .compress_vec(bytes)
+            .expect("a block")
     };
     let rules = r#""labels":[{"pattern":"u.*","action":"drop"},{"name":"h","action":{"hash":{"key":"0123456789abcdef"}},"tenants":["none"]}]"#;
     for (change, check) in [("overwrite", "verify"), ("drop", "reject")] {

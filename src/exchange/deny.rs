@@ -48,10 +48,11 @@ pub(super) fn auth(auth: &Authenticator, e: &AuthError) -> Denial {
         AuthError::Malformed(_) => (400, "the request must carry one credential, well-formed"),
         AuthError::NoKeys { retry_after } => return no_keys(*retry_after),
     };
-    let denial = Denial::new(status, e.reason(), text);
-    match auth.challenge(e) {
-        Some(challenge) => denial.with("www-authenticate", challenge),
-        None => denial,
+    let denial = Denial::new(status, e.label(), text);
+    if status == 401 {
+        denial.with("www-authenticate", auth.challenge(*e))
+    } else {
+        denial
     }
 }
 

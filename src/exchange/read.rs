@@ -175,7 +175,7 @@ impl Reader {
 fn read_params(worker: &Worker, url: Option<&[u8]>, form: Option<&[u8]>) -> Result<Params, Denial> {
     let names = params::Names {
         tenant: Some(&worker.policy.select_parameter),
-        token: worker.auth.query_parameter(),
+        token: worker.auth.credential_parameter(),
     };
     let limits = params::Limits {
         pairs: worker.policy.max_parameters,

@@ -15,7 +15,6 @@ use crate::scope::Scope;
 
 /// The state of one worker under one configuration. Nothing in it is shared with another
 /// configuration of the same VM.
-#[derive(Debug)]
 pub struct Worker {
     /// What requests are judged by.
     pub policy: Arc<Policy>,

@@ -121,6 +121,16 @@ pub(super) fn publish(audit: &Audit, decision: &str) {
     }
 }
 
+/// An entry of the host's shared data.
+pub(super) fn shared(name: &str) -> Option<Vec<u8>> {
+    hostcalls::get_shared_data(name).ok()?.0
+}
+
+/// Writes an entry of the host's shared data; the last writer wins.
+pub(super) fn share(name: &str, entry: &[u8]) {
+    let _lost = hostcalls::set_shared_data(name, Some(entry), None);
+}
+
 /// Connection properties and metadata of the stream.
 pub(super) struct Properties;
 

@@ -14,8 +14,9 @@ use super::crypto::HostVerifier;
 use super::io;
 use super::meter::{KEYS, Meter};
 use super::stream::{Flow, Stream};
-use crate::auth::{FetchAnswer, FetchFailure, FetchId};
+use crate::auth::{FetchAnswer, FetchFailure, FetchId, Fetched, SourceId};
 use crate::config::Document;
+use crate::config::auth::Keys;
 use crate::config::error::Problems;
 use crate::exchange::{Lookup, Worker};
 
@@ -24,6 +25,7 @@ use crate::exchange::{Lookup, Worker};
 pub(super) struct Root {
     shared: Option<Rc<Shared>>,
     fetches: HashMap<u32, FetchId>,
+    ticks: u32,
 }
 
 /// What the streams of one configuration share.
@@ -44,6 +46,9 @@ pub(super) struct Waiting {
 /// How often keys are looked after. A request that waits for keys waits up to this much longer.
 const TICK: Duration = Duration::from_millis(50);
 
+/// After how many ticks the keys of other workers are looked for.
+const SHARED_EVERY: u32 = 20;
+
 /// The largest key set that is read from the host.
 const MAX_KEY_SET: usize = 1 << 20;
 
@@ -56,7 +61,8 @@ impl Root {
             &|name| std::env::var(name).ok(),
             io::now().secs().to_bits(),
         )?;
-        let verifier = HostVerifier::probe(&mut worker.auth);
+        take_shared(&mut worker);
+        let verifier = HostVerifier::probe();
         info!(
             "promfence configured: {} upstreams, signatures by {}",
             worker.policy.upstreams.len(),
@@ -71,7 +77,7 @@ impl Root {
         }
         let mut meter = Meter::default();
         meter.gauge("promfence.host_signatures", u64::from(verifier.works()));
-        if worker.auth.fetches_keys() {
+        if fetches_keys(&doc) {
             let _no_ticks = hostcalls::set_tick_period(TICK);
         }
         self.shared = Some(Rc::new(Shared {
@@ -103,7 +109,7 @@ impl Root {
                         "promfence keys: the cluster `{}` cannot be asked",
                         lookup.cluster
                     );
-                    self.fetched(shared, fetch.id, Err(FetchFailure::NoCluster));
+                    self.fetched(shared, fetch.id, Err(FetchFailure::Dispatch));
                 }
             }
         }
@@ -113,27 +119,76 @@ impl Root {
         &mut self,
         shared: &Shared,
         id: FetchId,
-        answer: Result<&FetchAnswer<'_>, FetchFailure>,
+        answer: Result<&FetchAnswer, FetchFailure>,
     ) {
-        let outcome = shared
-            .worker
-            .borrow_mut()
-            .auth
-            .fetched(id, answer, io::now());
-        shared.meter.borrow_mut().count(KEYS, outcome.word());
-        if !outcome.is_good() {
-            warn!("promfence keys: a fetch failed: {}", outcome.word());
-        }
-        let all = shared.waiting.take();
-        let (now, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|w| w.fetch == id);
-        shared.waiting.borrow_mut().extend(later);
-        for Waiting { context, flow, .. } in now {
-            // The stream may have ended while it waited.
-            if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
-                Flow::keys_fetched(&flow, shared);
+        let (fetched, entry) = {
+            let mut worker = shared.worker.borrow_mut();
+            let source = worker.auth.source_of(id);
+            let fetched = worker.auth.fetched(id, answer, io::now());
+            (
+                fetched,
+                source.and_then(|s| worker.auth.export(s).map(|e| (s, e))),
+            )
+        };
+        let outcome = match fetched {
+            Fetched::Keys { left_out, .. } => {
+                if left_out > 0 {
+                    info!("promfence keys: {left_out} keys of a set cannot be used");
+                }
+                if let Some((source, entry)) = entry {
+                    self.share(shared, source, &entry);
+                }
+                "keys"
             }
+            // One more step is due, and whoever waits goes on waiting.
+            Fetched::Continue => return self.fetch(shared),
+            Fetched::Failed(failure) => {
+                warn!("promfence keys: a fetch failed: {}", failure.label());
+                failure.label()
+            }
+            Fetched::Unknown => return,
+        };
+        shared.meter.borrow_mut().count(KEYS, outcome);
+        wake(shared, id);
+    }
+
+    /// Puts fetched keys where the other workers find them.
+    fn share(&self, shared: &Shared, source: SourceId, entry: &[u8]) {
+        let names = shared.worker.borrow().auth.shared();
+        if let Some((_, name)) = names.iter().find(|(s, _)| *s == source) {
+            io::share(name, entry);
         }
     }
+}
+
+/// Wakes the streams that wait for a fetch.
+fn wake(shared: &Shared, id: FetchId) {
+    let all = shared.waiting.take();
+    let (now, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|w| w.fetch == id);
+    shared.waiting.borrow_mut().extend(later);
+    for Waiting { context, flow, .. } in now {
+        // The stream may have ended while it waited.
+        if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
+            Flow::keys_fetched(&flow, shared);
+        }
+    }
+}
+
+/// Takes keys that another worker, or the configuration before this one, has fetched. Entries are
+/// authenticated; what another plugin of the VM wrote is ignored.
+fn take_shared(worker: &mut Worker) {
+    for (source, name) in worker.auth.shared() {
+        if let Some(entry) = io::shared(&name) {
+            worker.auth.import(source, &entry, io::now());
+        }
+    }
+}
+
+fn fetches_keys(doc: &Document) -> bool {
+    doc.auth
+        .issuers
+        .iter()
+        .any(|issuer| matches!(issuer.keys, Some(Keys::Remote(_))))
 }
 
 impl Context for Root {
@@ -148,11 +203,11 @@ impl Context for Root {
             return;
         };
         let (status, headers, body) = io::answered(size, MAX_KEY_SET);
-        match &body {
+        match body {
             Some(body) => {
                 let answer = FetchAnswer {
                     status,
-                    headers: &headers,
+                    headers,
                     body,
                 };
                 self.fetched(&shared, id, Ok(&answer));
@@ -177,6 +232,10 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(shared) = self.shared.clone() {
+            self.ticks = self.ticks.wrapping_add(1);
+            if self.ticks.is_multiple_of(SHARED_EVERY) {
+                take_shared(&mut shared.worker.borrow_mut());
+            }
             self.fetch(&shared);
         }
     }

@@ -7,7 +7,7 @@ use crate::config::Document;
 use crate::config::error::Problems;
 use crate::config::leaf::{Count, Size};
 use crate::config::upstream::{Metadata, Options, Rules, Targets, Upstream as Doc, Verify};
-use crate::config::write::WriteBody;
+use crate::config::write::{Absent, WriteBody};
 use crate::promql::Confiner;
 use crate::remote::BodyPolicy;
 use crate::route::{self, Endpoint, Kind, Route, RouteError};
@@ -85,7 +85,7 @@ impl Upstream {
         let (kind, options, word) = doc.parts();
         let at = |field: &str| format!("upstreams[{index}].{word}.{field}");
         refuse_foreign_options(kind, options, &at, problems);
-        let write = write_policy(options, &at, problems);
+        let write = write_policy(kind, options, &at, problems);
         let body =
             BodyPolicy::compile(&write, &document.tenancy.label, env, &at("write"), problems);
         let confines = body.as_ref().is_some_and(BodyPolicy::confines);
@@ -331,11 +331,16 @@ fn public(options: &Options, path: &str) -> bool {
 }
 
 fn write_policy(
+    kind: Kind,
     options: &Options,
     at: &dyn Fn(&str) -> String,
     problems: &mut Problems,
 ) -> WriteBody {
     let mut write = options.write.clone().unwrap_or_default();
+    if options.write.is_none() && kind == Kind::Receive {
+        // Receive adds the label by itself, from the header.
+        write.absent = Absent::Allow;
+    }
     if let Some(label) = options.series_label {
         if write.series_label.is_some() {
             problems.add(at("series_label"), "stands in `write` as well");

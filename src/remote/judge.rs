@@ -68,6 +68,8 @@ pub(super) struct Judge<'p> {
     pub(super) limits: &'p WriteLimits,
     /// What has been counted so far.
     pub(super) counts: Counts,
+    /// Whether lists without an enforced or governed label need no judgement.
+    pub(super) lazy: bool,
     seen: Vec<Seen>,
     known: BTreeMap<Vec<u8>, Class>,
 }
@@ -79,7 +81,15 @@ impl<'p> Judge<'p> {
         required: &'p [LabelName],
         limits: &'p WriteLimits,
     ) -> Self {
+        let absent_is_fine = wants.iter().all(|w| match w.how {
+            How::Reject | How::Drop | How::Verify(_, Absent::Allow) => true,
+            How::Verify(_, Absent::Refuse) | How::Set(_) => false,
+        });
         Self {
+            lazy: absent_is_fine
+                && required.is_empty()
+                && limits.label_name.is_none()
+                && limits.label_value.is_none(),
             seen: vec![Seen::default(); wants.len()],
             wants,
             rules,

@@ -47,13 +47,27 @@ struct Walker<'w, 'a, 'p> {
 impl<'a> Walker<'_, 'a, '_> {
     fn series(&mut self, series: &Field<'a>) -> Result<(), WriteError> {
         let open = self.rewrite.open(series);
-        self.labels.clear();
+        let bound = self.count(series)?;
+        if bound || !self.judge.lazy {
+            self.labels(series)?;
+        }
+        self.rewrite.close(open, series);
+        self.judge.check_size(self.src, &self.rewrite)
+    }
+
+    /// Counts what a series has, and judges its exemplars. Where only bound labels matter, the
+    /// result tells whether there is one.
+    fn count(&mut self, series: &Field<'a>) -> Result<bool, WriteError> {
+        let (mut labels, mut bound) = (0, false);
         for field in series.nested(self.src)? {
             let field = field?;
             match field.number {
                 1 => {
-                    self.labels.push(label(self.src, &field, self.judge)?);
-                    self.judge.check_label_count(self.labels.len())?;
+                    labels += 1;
+                    if self.judge.lazy {
+                        let (name, _) = wire::label(field.bytes()?)?;
+                        bound |= self.judge.class(name).kind.is_bound();
+                    }
                 }
                 2 | 4 => {
                     field.bytes()?;
@@ -71,6 +85,18 @@ impl<'a> Walker<'_, 'a, '_> {
         }
         self.judge.counts.series += 1;
         self.judge.check_counts()?;
+        self.judge.check_label_count(labels)?;
+        Ok(bound)
+    }
+
+    fn labels(&mut self, series: &Field<'a>) -> Result<(), WriteError> {
+        self.labels.clear();
+        for field in series.nested(self.src)? {
+            let field = field?;
+            if field.number == 1 {
+                self.labels.push(label(&field, self.judge)?);
+            }
+        }
         self.judge.series(&self.labels, &mut self.changes)?;
         let start = series.end - series.bytes()?.len();
         put_changes(
@@ -79,9 +105,7 @@ impl<'a> Walker<'_, 'a, '_> {
             &self.changes,
             start,
             &mut self.rewrite,
-        )?;
-        self.rewrite.close(open, series);
-        self.judge.check_size(self.src, &self.rewrite)
+        )
     }
 
     fn exemplar(&mut self, exemplar: &Field<'a>) -> Result<(), WriteError> {
@@ -90,7 +114,7 @@ impl<'a> Walker<'_, 'a, '_> {
         for field in exemplar.nested(self.src)? {
             let field = field?;
             if field.number == 1 {
-                self.exemplar.push(label(self.src, &field, self.judge)?);
+                self.exemplar.push(label(&field, self.judge)?);
                 self.judge.check_label_count(self.exemplar.len())?;
             }
         }
@@ -107,21 +131,8 @@ impl<'a> Walker<'_, 'a, '_> {
     }
 }
 
-/// Reads a label as a decoder does: of a field that stands twice, the last holds.
-fn label<'a>(
-    src: &'a [u8],
-    field: &Field<'a>,
-    judge: &mut Judge<'_>,
-) -> Result<Label<'a>, WriteError> {
-    let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
-    for inner in field.nested(src)? {
-        let inner = inner?;
-        match inner.number {
-            1 => name = inner.bytes()?,
-            2 => value = inner.bytes()?,
-            _ => {}
-        }
-    }
+fn label<'a>(field: &Field<'a>, judge: &mut Judge<'_>) -> Result<Label<'a>, WriteError> {
+    let (name, value) = wire::label(field.bytes()?)?;
     Ok(Label {
         class: judge.class(name),
         name,

@@ -1,12 +1,14 @@
 //! Remote-write 2.0: `io.prometheus.write.v2.Request`, with its table of symbols.
 
+mod symbols;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::error::WriteError;
 use super::judge::{Changes, Judge, Label};
 use super::rewrite::Rewrite;
 use super::wire::{self, Field, Fields, Malformed, Value};
+use symbols::Symbols;
 
 /// Walks a request: counts, judges, and collects what must change.
 pub(super) fn walk(src: &[u8], judge: &mut Judge<'_>) -> Result<Rewrite, WriteError> {
@@ -78,11 +80,30 @@ impl<'a> Walker<'_, 'a, '_> {
         }
         self.judge.counts.series += 1;
         self.judge.check_counts()?;
-        self.gather(series)?;
-        self.judge.series(&self.labels, &mut self.changes)?;
-        self.put_changes(series)?;
+        if !self.judge.lazy || self.is_bound(series)? {
+            self.gather(series)?;
+            self.judge.series(&self.labels, &mut self.changes)?;
+            self.put_changes(series)?;
+        }
         self.rewrite.close(open, series);
         self.check_size()
+    }
+
+    /// Checks the references of a series, and whether one names a bound label.
+    fn is_bound(&mut self, series: &Field<'a>) -> Result<bool, WriteError> {
+        let (mut count, mut bound) = (0usize, false);
+        let (symbols, judge) = (&mut self.symbols, &mut *self.judge);
+        each_reference(self.src, series, |reference| {
+            bound |= count.is_multiple_of(2) && symbols.is_bound(reference, judge)?;
+            count += 1;
+            judge.check_label_count(count / 2)?;
+            symbols.has(reference)
+        })?;
+        if count.is_multiple_of(2) {
+            Ok(bound)
+        } else {
+            Err(ODD)
+        }
     }
 
     fn exemplar(&mut self, exemplar: &Field<'a>) -> Result<(), WriteError> {
@@ -94,34 +115,27 @@ impl<'a> Walker<'_, 'a, '_> {
         Ok(())
     }
 
-    /// Gathers the labels of a series or exemplar: in both, field 1 holds the references, packed
-    /// or single, in as many pieces as the sender likes.
+    /// Gathers the labels of a series or exemplar.
     fn gather(&mut self, message: &Field<'a>) -> Result<(), WriteError> {
         self.refs.clear();
         self.fields.clear();
         self.labels.clear();
-        let (refs, judge) = (&mut self.refs, &*self.judge);
-        let mut take = |reference: u32| {
-            refs.push(reference);
-            judge.check_label_count(refs.len() / 2)
-        };
+        let (refs, fields, judge) = (&mut self.refs, &mut self.fields, &*self.judge);
+        // One empty piece after another must not fill the memory.
+        let most = judge.limits.labels_per_series.get() * 2 + 1;
         for field in message.nested(self.src)? {
             let field = field?;
-            if field.number != 1 {
-                continue;
-            }
-            match field.value {
-                Value::Varint(v) => take(u32::try_from(v).map_err(|_| Malformed::Varint)?)?,
-                Value::Bytes(packed) => wire::packed_u32(packed, &mut take)?,
-                Value::Fixed64 | Value::Fixed32 => return Err(Malformed::FieldType.into()),
-            }
-            // One empty piece after another must not fill the memory.
-            if self.fields.len() < refs_pieces(judge) {
-                self.fields.push((field.start, field.end));
-            } else {
-                return Err(WriteError::Malformed("label references in too many pieces"));
+            if field.number == 1 {
+                fields.push((field.start, field.end));
+                if fields.len() > most {
+                    return Err(WriteError::Malformed("label references in too many pieces"));
+                }
             }
         }
+        each_reference(self.src, message, |reference| {
+            refs.push(reference);
+            judge.check_label_count(refs.len() / 2)
+        })?;
         self.resolve()
     }
 
@@ -129,12 +143,10 @@ impl<'a> Walker<'_, 'a, '_> {
         let mut refs = self.refs.iter();
         while let Some(name) = refs.next() {
             let Some(value) = refs.next() else {
-                return Err(WriteError::Malformed(
-                    "a series has an odd number of label references",
-                ));
+                return Err(ODD);
             };
-            let name = self.symbols.text(self.src, *name)?;
-            let value = self.symbols.text(self.src, *value)?;
+            let name = self.symbols.text(*name)?;
+            let value = self.symbols.text(*value)?;
             self.labels.push(Label {
                 class: self.judge.class(name),
                 name,
@@ -165,19 +177,19 @@ impl<'a> Walker<'_, 'a, '_> {
             .enumerate()
         {
             while let Some((name, value)) = adds.next_if(|(n, _)| n.as_bytes() < label.name) {
-                let name = self.symbols.reference(self.src, name)?;
-                put(name, self.symbols.reference(self.src, value)?);
+                let name = self.symbols.reference(name)?;
+                put(name, self.symbols.reference(value)?);
             }
             let &[name, value] = pair else { continue };
             match edits.next_if(|(i, _)| *i == index) {
-                Some((_, Some(new))) => put(name, self.symbols.reference(self.src, new)?),
+                Some((_, Some(new))) => put(name, self.symbols.reference(new)?),
                 Some((_, None)) => {}
                 None => put(name, value),
             }
         }
         for (name, value) in adds {
-            let name = self.symbols.reference(self.src, name)?;
-            put(name, self.symbols.reference(self.src, value)?);
+            let name = self.symbols.reference(name)?;
+            put(name, self.symbols.reference(value)?);
         }
         let mut pieces = self.fields.iter();
         let first = pieces.next().copied();
@@ -196,110 +208,28 @@ impl<'a> Walker<'_, 'a, '_> {
     }
 }
 
-/// How many pieces the references of a list may come in: as many as there may be references.
-fn refs_pieces(judge: &Judge<'_>) -> usize {
-    judge.limits.labels_per_series.get() * 2 + 1
+/// Reads the references of a series or exemplar: in both they are field 1, packed or single, in as
+/// many pieces as the sender likes.
+fn each_reference<'a>(
+    src: &'a [u8],
+    message: &Field<'a>,
+    mut each: impl FnMut(u32) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    for field in message.nested(src)? {
+        let field = field?;
+        if field.number != 1 {
+            continue;
+        }
+        match field.value {
+            Value::Varint(v) => each(u32::try_from(v).map_err(|_| Malformed::Varint)?)?,
+            Value::Bytes(packed) => wire::packed_u32(packed, &mut each)?,
+            Value::Fixed64 | Value::Fixed32 => return Err(Malformed::FieldType.into()),
+        }
+    }
+    Ok(())
 }
 
-/// The table of symbols, as positions in the body, and what is added to it.
-struct Symbols<'a> {
-    /// Where each symbol's length begins.
-    positions: Vec<u32>,
-    /// Where the table ends in the body.
-    end: usize,
-    /// The fields to add there.
-    added: Vec<u8>,
-    /// The references of texts that were looked for.
-    known: BTreeMap<Vec<u8>, u32>,
-    next: u32,
-    body: std::marker::PhantomData<&'a [u8]>,
-}
-
-impl<'a> Symbols<'a> {
-    fn read(src: &'a [u8]) -> Result<Self, WriteError> {
-        let mut count = 0;
-        for field in Fields::of(src) {
-            let field = field?;
-            match field.number {
-                4 => count += 1,
-                // A receiver that takes everything for version 1.0 would find its series here.
-                1..=3 => {
-                    return Err(WriteError::Malformed(
-                        "it has fields of remote-write 1.0, but its headers say 2.0",
-                    ));
-                }
-                _ => {}
-            }
-        }
-        let mut symbols = Self {
-            positions: Vec::with_capacity(count),
-            end: 0,
-            added: Vec::new(),
-            known: BTreeMap::new(),
-            next: 0,
-            body: std::marker::PhantomData,
-        };
-        for field in Fields::of(src) {
-            let field = field?;
-            if field.number == 4 {
-                field.bytes()?;
-                let at = u32::try_from(field.at).map_err(|_| Malformed::Truncated)?;
-                symbols.positions.push(at);
-                symbols.end = field.end;
-            }
-        }
-        symbols.next = u32::try_from(count).map_err(|_| Malformed::Truncated)?;
-        Ok(symbols)
-    }
-
-    fn text(&self, src: &'a [u8], reference: u32) -> Result<&'a [u8], WriteError> {
-        usize::try_from(reference)
-            .ok()
-            .and_then(|r| self.positions.get(r))
-            .and_then(|at| wire::prefixed(src, *at as usize))
-            .ok_or(WriteError::Malformed(
-                "a label reference is outside of the symbol table",
-            ))
-    }
-
-    /// The reference of a text, which is added if it is not in the table.
-    fn reference(&mut self, src: &'a [u8], text: &str) -> Result<u32, WriteError> {
-        if let Some(known) = self.known.get(text.as_bytes()) {
-            return Ok(*known);
-        }
-        let found = if self.known.len() < SEARCHES {
-            self.positions
-                .iter()
-                .position(|at| wire::prefixed(src, *at as usize) == Some(text.as_bytes()))
-        } else {
-            None
-        };
-        let reference = match found.and_then(|i| u32::try_from(i).ok()) {
-            Some(reference) => reference,
-            None => self.add(text)?,
-        };
-        self.known.insert(text.as_bytes().to_vec(), reference);
-        Ok(reference)
-    }
-
-    fn add(&mut self, text: &str) -> Result<u32, WriteError> {
-        // The first symbol must be empty: what does not refer to a symbol refers to it.
-        if self.next == 0 {
-            wire::put_bytes(4, b"", &mut self.added);
-            self.next = 1;
-        }
-        let reference = self.next;
-        self.next = reference
-            .checked_add(1)
-            .ok_or(WriteError::Malformed("it has too many symbols"))?;
-        wire::put_bytes(4, text.as_bytes(), &mut self.added);
-        Ok(reference)
-    }
-}
-
-/// How many texts are looked for in the whole table. It holds the enforced names and values; what
-/// rules make of values would search in vain, and the table for each of them.
-const SEARCHES: usize = 16;
+const ODD: WriteError = WriteError::Malformed("a series has an odd number of label references");
 
 #[cfg(test)]
 mod tests;

@@ -13,11 +13,12 @@ import urllib.request
 class Envoy:
     """A running Envoy. Its log stays in `directory`."""
 
-    def __init__(self, binary, module, document, setting, upstream_port, keys_port, keep=False):
+    def __init__(self, binary, module, document, setting, upstream_port, keys_port, keep=False, struct=False):
         self.directory = tempfile.mkdtemp(prefix="promfence-case-")
         self.keep = keep
         self.log = os.path.join(self.directory, "envoy.log")
-        made = bootstrap(module and self.module(module, setting), document, setting, upstream_port, keys_port)
+        filters = [wasm(self.module(module, setting), document, setting, struct)] if module else []
+        made = bootstrap(filters, setting, upstream_port, keys_port)
         path = os.path.join(self.directory, "envoy.json")
         with open(path, "w") as f:
             json.dump(made, f, indent=1)
@@ -92,7 +93,7 @@ class Envoy:
             os.rmdir(self.directory)
 
 
-def bootstrap(module, document, setting, upstream_port, keys_port):
+def bootstrap(filters, setting, upstream_port, keys_port):
     """Envoy's configuration: one listener whose route takes every host and path."""
     trailers = {"enable_trailers": True} if "trailers" in setting.options else {}
     small = {"per_connection_buffer_limit_bytes": 32768} if setting.base == "C-buf32k" else {}
@@ -113,7 +114,7 @@ def bootstrap(module, document, setting, upstream_port, keys_port):
                 }
             ]
         },
-        "http_filters": ([wasm(module, document, setting)] if module else [])
+        "http_filters": filters
         + [
             {
                 "name": "router",
@@ -165,10 +166,13 @@ def cluster(name, port, http1, more):
     }
 
 
-def wasm(module, document, setting):
+def wasm(module, document, setting, struct):
     text = json.dumps(document)
+    configuration = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text}
     if setting.get("config") == "truncated":
-        text = text[: len(text) // 2]
+        configuration["value"] = text[: len(text) // 2]
+    elif struct:
+        configuration = {"@type": "type.googleapis.com/google.protobuf.Struct", "value": document}
     config = {
         "name": "promfence",
         "root_id": "promfence",
@@ -179,7 +183,7 @@ def wasm(module, document, setting):
             "runtime": "envoy.wasm.runtime.v8",
             "code": {"local": {"filename": module}},
         },
-        "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text},
+        "configuration": configuration,
     }
     if setting.get("stop_iteration") != "off":
         config["allow_on_headers_stop_iteration"] = True

@@ -152,7 +152,14 @@ class Bench:
             closed.close()
         options = runner.options
         self.envoy = Envoy(
-            options.binary, options.module, document, setting, self.upstream.port, keys_port, keep=options.keep
+            options.binary,
+            options.module,
+            document,
+            setting,
+            self.upstream.port,
+            keys_port,
+            keep=options.keep,
+            struct=options.struct,
         )
         self.started = None
         try:
@@ -311,6 +318,7 @@ def main():
     parse.add_argument("--module", default="")
     parse.add_argument("--only", default="")
     parse.add_argument("--jobs", type=int, default=4)
+    parse.add_argument("--struct", action="store_true")
     parse.add_argument("--keep", action="store_true")
     parse.add_argument("-v", "--verbose", action="store_true")
     options = parse.parse_args()

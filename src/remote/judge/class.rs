@@ -26,6 +26,16 @@ pub(in crate::remote) enum Kind {
     Governed(usize),
 }
 
+impl Kind {
+    /// Whether a label of this role must be judged.
+    pub(in crate::remote) fn is_bound(self) -> bool {
+        match self {
+            Self::Free | Self::Metric => false,
+            Self::Enforced(_) | Self::Governed(_) => true,
+        }
+    }
+}
+
 impl Judge<'_> {
     /// What a stored label name means.
     pub(in crate::remote) fn class(&mut self, name: &[u8]) -> Class {

@@ -111,7 +111,7 @@ impl<'s> Check<'s> {
             if field.number != 1 {
                 continue;
             }
-            let (name, value) = label(src, &field)?;
+            let (name, value) = wire::label(field.bytes()?)?;
             let enforced = matchers
                 .iter()
                 .enumerate()
@@ -130,17 +130,4 @@ impl<'s> Check<'s> {
             Err(AnswerError::Foreign)
         }
     }
-}
-
-fn label<'a>(src: &'a [u8], field: &Field<'a>) -> Result<(&'a [u8], &'a [u8]), Malformed> {
-    let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
-    for inner in field.nested(src)? {
-        let inner = inner?;
-        match inner.number {
-            1 => name = inner.bytes()?,
-            2 => value = inner.bytes()?,
-            _ => {}
-        }
-    }
-    Ok((name, value))
 }
