@@ -151,9 +151,12 @@ fn shown<'t>(answer: &Answer, tenants: &'t Tenants) -> Option<&'t str> {
     }
     let mut seen = values(answer, &tenants.label);
     seen.extend(texts(answer).unwrap_or_default());
-    // Federation answers in text.
+    // Federation answers in text, and an answer that is cut short is no JSON.
     let text = String::from_utf8_lossy(&answer.body);
-    let written = |t: &str| text.contains(&format!("{}=\"{t}\"", tenants.label));
+    let label = &tenants.label;
+    let written = |t: &str| {
+        text.contains(&format!("{label}=\"{t}\"")) || text.contains(&format!("\"{label}\":\"{t}\""))
+    };
     tenants
         .only_b
         .iter()
@@ -185,6 +188,7 @@ mod tests {
         assert!(shows(200, r#"{"data":[{"t":"b"}]}"#));
         assert!(shows(200, r#"{"data":["a","b"]}"#));
         assert!(shows(200, "up{t=\"b\"} 1\n"));
+        assert!(shows(200, r#"{"data":[{"t":"b"}"#));
         assert!(!shows(200, r#"{"data":[{"t":"a","x":"b"}]}"#));
         assert!(!shows(400, r#"{"error":"t=\"b\""}"#));
     }
