@@ -364,6 +364,13 @@ impl Authenticator {
             .grant(&token.claims, Source::Jwt)
             .map_err(AuthError::Forbidden)?;
         let grant = Arc::new(grant);
+        // What keys have verified counts no longer than the keys themselves.
+        let ends = match &issuer.keys {
+            Keys::Remote(remote) => remote.keys.as_ref().map_or(ends, |keys| {
+                now.plus(ends.secs().min(remote.end(keys)) - now.secs())
+            }),
+            Keys::Configured(_) | Keys::Metadata(_) => ends,
+        };
         self.cache.insert(token.whole, &grant, index, ends, now);
         Ok(Verdict::Grant(grant))
     }
