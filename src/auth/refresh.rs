@@ -138,15 +138,12 @@ impl Remote {
         }
     }
 
-    /// The keys, while they may be used.
-    pub(super) fn usable(&self, now: UnixTime) -> Option<Arc<KeySet>> {
+    /// The keys, while they may be used, and when that ends.
+    pub(super) fn usable(&self, now: UnixTime) -> Option<(Arc<KeySet>, UnixTime)> {
         let keys = self.keys.as_ref()?;
-        (now.secs() < self.end(keys)).then(|| Arc::clone(&keys.set))
-    }
-
-    /// When keys end to be used.
-    pub(super) fn end(&self, keys: &Stored) -> f64 {
-        keys.at + keys.interval + self.max_stale
+        let end = keys.at + keys.interval + self.max_stale;
+        let end = UnixTime::from_secs(0).plus(end);
+        (now < end).then(|| (Arc::clone(&keys.set), end))
     }
 
     /// For a request without a key: the fetch to wait for, if one is under way or may be made.

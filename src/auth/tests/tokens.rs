@@ -658,7 +658,7 @@ proptest! {
         let auth = c0(json!({}));
         if auth.issuers[0].rules.check(&parsed.claims, at(0.0)).is_ok() {
             let verdict = verify::signature(&parsed, &super::super::keys::Material::Secret(secret()), &NoHost);
-            prop_assert_eq!(verdict, Signature::Good, "{}", text);
+            prop_assert_eq!(verdict, verify::Signature::Good, "{}", text);
         }
     }
 
@@ -691,4 +691,17 @@ fn the_signer_of_the_module_is_understood_too() {
         UnixTime::from_secs(0).plus(now),
     );
     assert_eq!(names(&granted(verdict).read), ["a"]);
+}
+
+#[test]
+fn ten_thousand_live_tokens_fit_in_the_cache() {
+    let mut auth = c0(json!({}));
+    let tenant = |n: usize| format!("tenant-{}", n % 500);
+    for n in 0..10_000 {
+        let claims =
+            json!({"tenant": tenant(n), "sub": format!("user-{n}"), "pad": "x".repeat(400)});
+        assert!(ask(&mut auth, &bearer(&token(claims))).is_ok());
+    }
+    let (count, bytes) = auth.cache_size();
+    assert!(count == 10_000 && bytes < 12 << 20, "{count} {bytes}");
 }
