@@ -26,6 +26,8 @@ mod keys;
 mod labels;
 mod mapping;
 mod metadata;
+#[cfg(feature = "command")]
+pub mod mint;
 mod peer;
 mod probe;
 mod refresh;
@@ -63,6 +65,13 @@ pub struct Authenticator {
     secret: Option<Vec<u8>>,
     next_id: u64,
     purge_at: f64,
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Tokens and secrets are among the fields.
+        f.debug_struct("Authenticator").finish_non_exhaustive()
+    }
 }
 
 struct Issuer {

@@ -5,13 +5,22 @@
 //!
 //! Dependencies point one way: `tenant, scope, grant, http <- config <- policy <- exchange <- host`.
 //! `auth`, `route`, `promql`, `params`, `remote` and `respond` are pure and do not import each
-//! other; `exchange` composes them.
+//! other (but for the names of endpoints, which `params` takes from `route`); `exchange` composes
+//! them.
 
 pub mod auth;
+pub mod budget;
+#[cfg(feature = "command")]
+pub mod command;
 pub mod config;
+pub mod deny;
+pub mod exchange;
 pub mod grant;
+#[cfg(target_arch = "wasm32")]
+mod host;
 pub mod http;
 pub mod params;
+pub mod policy;
 pub mod promql;
 pub mod remote;
 pub mod respond;

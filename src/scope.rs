@@ -180,6 +180,20 @@ impl Enforced {
     }
 }
 
+/// What becomes of a user's own matcher on an enforced label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// It stays beside the enforced one, and can only narrow.
+    #[default]
+    Intersect,
+    /// The enforced one stands in its place.
+    Replace,
+    /// The request is refused.
+    Reject,
+}
+
 /// All enforced matchers of one caller on one upstream: each must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {

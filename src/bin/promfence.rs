@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The native command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    promfence::command::main()
+}

@@ -14,6 +14,7 @@ pub use grant::{Grant, Reach, Words};
 /// All ways of saying who calls. A request without a credential is refused unless `anonymous`
 /// grants it something.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// Issuers of JSON Web Tokens.
@@ -37,6 +38,7 @@ pub struct Auth {
 
 /// A signature algorithm, by its name in JOSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the names are the registered ones")]
 pub enum Algorithm {
     RS256,
@@ -78,6 +80,7 @@ impl Algorithm {
 
 /// One issuer of tokens: what makes its tokens valid, and which tenants follow from their claims.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Issuer {
     /// The exact value of `iss`.
@@ -141,6 +144,7 @@ fn subject() -> String {
 
 /// The source of an issuer's keys.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Keys {
     /// A JSON Web Key Set: the object, its text, or `{env: NAME}` for a variable with its text.
@@ -153,6 +157,7 @@ pub enum Keys {
 
 /// A fetched key set.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
     /// The Envoy cluster of the key server.
@@ -190,6 +195,7 @@ fn max_stale() -> Duration {
 
 /// Where the document of `OpenID` discovery is, and where its key set may be.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Discovery {
     /// The document's path. By default the issuer's path and `/.well-known/openid-configuration`.
@@ -200,6 +206,7 @@ pub struct Discovery {
 
 /// An earlier filter of the same listener that verifies tokens.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum VerifiedBy {
     /// Envoy's `jwt_authn`, by dynamic metadata.
@@ -208,6 +215,11 @@ pub enum VerifiedBy {
 
 /// Where `jwt_authn` puts the claims.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(
+    feature = "command",
+    derive(schemars::JsonSchema),
+    schemars(rename = "PayloadInMetadata")
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metadata {
     /// The namespace.
@@ -227,6 +239,7 @@ impl Default for Metadata {
 
 /// A claim that must be there with one of some values.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Required {
     /// A JSON Pointer.
@@ -237,6 +250,7 @@ pub struct Required {
 
 /// A claim that names tenants.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TenantSource {
     /// A JSON Pointer to a string or an array of strings.
@@ -258,6 +272,7 @@ pub struct TenantSource {
 
 /// A claim that gives the allowed values of a label.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LabelSource {
     /// A JSON Pointer to a string or an array of strings.
@@ -272,6 +287,7 @@ pub struct LabelSource {
 
 /// Who may read the data of all tenants under the ceiling.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Admins {
     /// A JSON Pointer to a string or an array of strings.
@@ -292,6 +308,7 @@ fn all() -> Reach {
 
 /// Words of a claim that give the rights to read and to write.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rights {
     /// A JSON Pointer to a string of words with spaces between, or an array of strings.
@@ -306,6 +323,7 @@ pub struct Rights {
 
 /// Where a request may carry its token.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Token {
     /// Header fields.
@@ -334,6 +352,7 @@ impl Default for Token {
 
 /// A header field that carries a token.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenHeader {
     /// The field's name.
@@ -345,6 +364,7 @@ pub struct TokenHeader {
 
 /// A cookie that carries a token.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenCookie {
     /// The cookie's name.
@@ -355,6 +375,7 @@ pub struct TokenCookie {
 
 /// A fixed secret. Exactly one of `bearer_sha256` and `basic` is given.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Static {
     /// Who it is, for audit lines.
@@ -371,6 +392,7 @@ pub struct Static {
 
 /// A user and a password.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Basic {
     /// The user.
@@ -383,6 +405,7 @@ pub struct Basic {
 /// A rule for client certificates. Exactly one of the three patterns is given. In a pattern,
 /// `{tenant}` is the tenant and `*` any text within one part.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mtls {
     /// A pattern for the first URI SAN, such as `spiffe://cluster.local/ns/{tenant}/sa/*`.
@@ -411,6 +434,7 @@ fn yes() -> bool {
 
 /// Bounds of the cache of verified tokens.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Cache {
     /// Its memory, in each worker. `0` turns it off.
@@ -430,6 +454,7 @@ impl Default for Cache {
 
 /// How often unknown keys may be asked for, for each issuer and worker.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct UnknownKid {
     /// One more fetch is allowed each time this has passed.
@@ -449,6 +474,7 @@ impl Default for UnknownKid {
 
 /// Sharing of fetched keys among workers and configurations.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SharedKeys {
     /// The secret that authenticates entries; at least 32 bytes.

@@ -11,6 +11,7 @@ use crate::tenant::TenantId;
 /// Rights: `{tenants: [a, b]}` to read and write both, `{tenants: [a, b], write: a}`,
 /// `{read: all}`, `{read: [a], write: none}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Grant {
     /// Tenants that are read and written, where `read` and `write` say nothing else.

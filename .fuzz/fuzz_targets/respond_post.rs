@@ -1,0 +1,27 @@
+//! A body that is written anew is read back as the caller's own, and unpacking stays in its bound.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use promfence::respond::{self, Conflict};
+use promfence::scope::{Enforced, Scope};
+use promfence::tenant::LabelName;
+
+fuzz_target!(|body: &[u8]| {
+    let label = LabelName::parse("tenant_id").unwrap();
+    let scope = Scope::new(vec![Enforced::values(label, ["tenant-a"]).unwrap()]);
+    for conflict in [Conflict::Intersect, Conflict::Replace, Conflict::Reject] {
+        if let Ok(out) = respond::post_silences(body, &scope, conflict) {
+            assert_eq!(respond::silence_in_scope(&out.body, &scope), Ok(true));
+            assert!(out.id.is_none_or(|id| respond::is_uuid(&id)));
+            let again = respond::post_silences(&out.body, &scope, conflict).unwrap();
+            assert_eq!(again.body, out.body);
+        }
+    }
+    if let Ok(out) = respond::post_alerts(body, &scope) {
+        assert_eq!(respond::am_alerts(out.clone(), &scope), Ok(out.clone()));
+        assert_eq!(respond::post_alerts(&out, &scope), Ok(out));
+    }
+    if let Ok(out) = respond::decode(b"gzip", body, 1 << 16) {
+        assert!(out.len() <= 1 << 16);
+    }
+});

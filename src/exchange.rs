@@ -1,0 +1,382 @@
+//! One request and its answer as a state machine, and the worker that it belongs to.
+//!
+//! Only this module composes routes, identity, parameters, PromQL, bodies and answers, and only it
+//! turns an error into a [`Denial`]. There is no way through it that goes on after an error.
+
+mod answer;
+mod body;
+mod deny;
+mod headers;
+mod read;
+mod select;
+mod step;
+mod worker;
+
+use std::sync::Arc;
+
+pub use self::answer::Answer;
+use self::body::Request;
+pub use self::step::{Edit, Edits, Lookup, Piece, Reply, ReplyPiece, Step};
+pub use self::worker::Worker;
+use crate::auth::{Peer, Verdict, Verifier};
+use crate::config::OtherHosts;
+use crate::deny::{Denial, Form};
+use crate::grant::Grant;
+use crate::http::{RequestHead, ResponseHead, UnixTime};
+use crate::policy::{Found, Upstream};
+use crate::route::{Access, Endpoint, Kind, Route};
+use crate::scope::Scope;
+
+/// What the host knows at the time of a call.
+pub struct Host<'a> {
+    /// Connection properties and metadata.
+    pub peer: &'a dyn Peer,
+    /// The host's own signature check.
+    pub verifier: &'a dyn Verifier,
+    /// The time.
+    pub now: UnixTime,
+}
+
+/// One request and its answer.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    state: State,
+    request: Request,
+    answer: Answer,
+    audit: Audit,
+    form: Form,
+    /// How often keys were waited for: once is enough.
+    waited: bool,
+}
+
+/// Where the request stands.
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing decided.
+    #[default]
+    New,
+    /// Waits for keys, with all it needs to begin anew.
+    Keys(Box<RequestHead>, bool),
+    /// Waits for a look-up.
+    Lookup(Box<Pending>),
+    /// Decided: its body, if any, is under way.
+    Going,
+    /// Refused: nothing more may pass.
+    Refused,
+}
+
+/// A request that waits for a look-up.
+#[derive(Debug)]
+struct Pending {
+    upstream: usize,
+    purpose: Purpose,
+    scope: Scope,
+    /// What happens to the head once the look-up allows it; none if it has gone already.
+    edits: Option<Edits>,
+}
+
+/// Why a look-up is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Whether a silence is the caller's.
+    Silence,
+    /// Which metric names the caller has.
+    Names,
+}
+
+/// What is known of a request, for log lines, metrics and properties.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// The endpoint, or `unknown`.
+    pub endpoint: &'static str,
+    /// The tenants, joined by `|`; empty if none was found out.
+    pub tenant: Arc<str>,
+    /// Who calls; empty if nobody was recognised.
+    pub subject: Arc<str>,
+    /// Whether the caller reads all tenants.
+    pub admin: bool,
+    /// The query, if the policy logs it.
+    pub query: Option<String>,
+    /// What the caller may see, or write, once it is known.
+    pub scope: Option<Scope>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            endpoint: "unknown",
+            tenant: "".into(),
+            subject: "".into(),
+            admin: false,
+            query: None,
+            scope: None,
+        }
+    }
+}
+
+/// What the head of an authorised request says, for the parts that build the upstream's request.
+struct Call<'a> {
+    head: &'a RequestHead,
+    ends: bool,
+    upstream: &'a Upstream,
+    route: &'a Route<'a>,
+    query: Option<&'a [u8]>,
+    edits: Edits,
+}
+
+impl Exchange {
+    /// Judges a request by its head. `ends`: no body follows.
+    pub fn request_headers(
+        &mut self,
+        worker: &mut Worker,
+        head: &RequestHead,
+        ends: bool,
+        host: &Host<'_>,
+    ) -> Step {
+        let step = self
+            .judge(worker, head, ends, host)
+            .unwrap_or_else(Step::Refuse);
+        self.settle(&step);
+        step
+    }
+
+    /// Goes on after a fetch of keys has ended, well or badly. Only after [`Step::WaitForKeys`].
+    pub fn keys_fetched(&mut self, worker: &mut Worker, host: &Host<'_>) -> Step {
+        match std::mem::take(&mut self.state) {
+            State::Keys(head, ends) => {
+                self.waited = true;
+                self.request_headers(worker, &head, ends, host)
+            }
+            State::New | State::Lookup(_) | State::Going | State::Refused => {
+                self.state = State::Refused;
+                Step::Refuse(deny::internal())
+            }
+        }
+    }
+
+    /// Goes on after a look-up: its status (0 if there was no answer) and body. Only after
+    /// [`Step::Ask`] or [`Piece::Ask`]; the edits are empty after the latter.
+    pub fn looked_up(
+        &mut self,
+        worker: &mut Worker,
+        status: u16,
+        answer: &[u8],
+        now: UnixTime,
+    ) -> Step {
+        let step = match std::mem::take(&mut self.state) {
+            State::Lookup(pending) => self
+                .after_lookup(worker, *pending, status, answer, now)
+                .unwrap_or_else(Step::Refuse),
+            State::New | State::Keys(..) | State::Going | State::Refused => {
+                Step::Refuse(deny::internal())
+            }
+        };
+        self.settle(&step);
+        step
+    }
+
+    /// Judges a piece of the request's body. `ends`: it is the last (or trailers follow).
+    pub fn request_piece(&mut self, worker: &mut Worker, piece: &[u8], ends: bool) -> Piece {
+        let piece = match self.state {
+            State::Going => body::piece(self, worker, piece, ends),
+            // While a call-out is pending the host holds the body back.
+            State::New | State::Keys(..) | State::Lookup(_) | State::Refused => {
+                Piece::Refuse(deny::internal())
+            }
+        };
+        if let Piece::Refuse(_) = piece {
+            self.state = State::Refused;
+        }
+        piece
+    }
+
+    /// Judges an answer by its head. `ends`: no body follows.
+    pub fn response_headers(&mut self, head: &ResponseHead, ends: bool) -> Reply {
+        match self.state {
+            State::Going => self.answer.head(head, ends),
+            // An answer to a request that never went on is one of our own or the host's.
+            State::New | State::Keys(..) | State::Lookup(_) | State::Refused => Reply::Pass,
+        }
+    }
+
+    /// Judges a piece of the answer's body. `ends`: it is the last (or trailers follow).
+    pub fn response_piece(&mut self, worker: &mut Worker, piece: &[u8], ends: bool) -> ReplyPiece {
+        self.answer.piece(worker, piece, ends)
+    }
+
+    /// Whether pieces of the request's body are judged.
+    #[must_use]
+    pub fn reads_request_body(&self) -> bool {
+        self.request.is_read()
+    }
+
+    /// Whether pieces of the request's body are held until it is whole.
+    #[must_use]
+    pub fn holds_request_body(&self) -> bool {
+        self.request.is_held()
+    }
+
+    /// Whether pieces of the answer's body are judged.
+    #[must_use]
+    pub fn reads_response_body(&self) -> bool {
+        self.answer.is_read()
+    }
+
+    /// Whether the host must hold the request's body back: a call-out is pending.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Keys(..) | State::Lookup(_))
+    }
+
+    /// Whether the request was refused: nothing of it may pass any more.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused)
+    }
+
+    /// What is known of the request.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// How a denial's body is written.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Gives back what is held. The host calls it when the stream ends.
+    pub fn end(&mut self, worker: &mut Worker) {
+        self.request.release(worker);
+        self.answer.release(worker);
+    }
+
+    fn settle(&mut self, step: &Step) {
+        match step {
+            Step::Edit(_) => self.state = State::Going,
+            Step::Answer(_) | Step::Refuse(_) => self.state = State::Refused,
+            Step::WaitForKeys(_) | Step::Ask(_) => {}
+        }
+    }
+
+    fn judge(
+        &mut self,
+        worker: &mut Worker,
+        head: &RequestHead,
+        ends: bool,
+        host: &Host<'_>,
+    ) -> Result<Step, Denial> {
+        let policy = worker.policy.clone();
+        let (path, query) = head.path_and_query();
+        let (upstream, route) = match policy.find(head.authority(), head.method(), path) {
+            Found::Endpoint(upstream, route) => (upstream, route),
+            Found::Refused(e) => return Err(deny::route(&e)),
+            Found::OtherHost => {
+                return match policy.other_hosts {
+                    OtherHosts::Deny => Err(deny::other_host()),
+                    OtherHosts::Pass => {
+                        self.audit.endpoint = "other_host";
+                        Ok(Step::Edit(headers::cleaned(&policy, head)))
+                    }
+                };
+            }
+        };
+        self.audit.endpoint = route.endpoint.name();
+        self.form = match upstream.kind {
+            Kind::Alertmanager => Form::Alertmanager,
+            Kind::Prometheus | Kind::Thanos | Kind::Receive | Kind::Ruler => Form::Prometheus,
+        };
+        headers::refuse_upgrade(head)?;
+        let edits = headers::towards(&policy, upstream, head);
+        let mut call = Call {
+            head,
+            ends,
+            upstream,
+            route: &route,
+            query,
+            edits,
+        };
+        if route.endpoint.access() == Access::Public {
+            read::no_body(&call)?;
+            call.edits.set(":path", path);
+            return Ok(Step::Edit(call.edits));
+        }
+        let grant = match worker
+            .auth
+            .authenticate(head, host.peer, host.verifier, host.now)
+        {
+            Ok(Verdict::Grant(grant)) => grant,
+            Ok(Verdict::Wait(_)) if self.waited => return Err(deny::no_keys(1)),
+            Ok(Verdict::Wait(fetch)) => {
+                self.state = State::Keys(Box::new(head.clone()), ends);
+                return Ok(Step::WaitForKeys(fetch));
+            }
+            Err(e) => return Err(deny::auth(&worker.auth, &e)),
+        };
+        self.audit.subject = grant.subject.clone();
+        self.dispatch(worker, &grant, call, host.now)
+    }
+
+    fn dispatch(
+        &mut self,
+        worker: &mut Worker,
+        grant: &Arc<Grant>,
+        call: Call<'_>,
+        now: UnixTime,
+    ) -> Result<Step, Denial> {
+        match call.route.endpoint {
+            Endpoint::Receive | Endpoint::Otlp | Endpoint::RemoteWrite => {
+                body::write(self, worker, grant, call)
+            }
+            Endpoint::RemoteRead => body::remote_read(self, worker, grant, call),
+            Endpoint::PostSilences | Endpoint::PostAlerts => {
+                body::alertmanager(self, worker, grant, call)
+            }
+            Endpoint::Silence | Endpoint::DeleteSilence => read::silence(self, worker, grant, call),
+            Endpoint::Query
+            | Endpoint::QueryRange
+            | Endpoint::QueryExemplars
+            | Endpoint::QueryExplain
+            | Endpoint::QueryRangeExplain
+            | Endpoint::Series
+            | Endpoint::Labels
+            | Endpoint::LabelValues
+            | Endpoint::FormatQuery
+            | Endpoint::ParseQuery
+            | Endpoint::Federate
+            | Endpoint::Rules
+            | Endpoint::Alerts
+            | Endpoint::Metadata
+            | Endpoint::Targets
+            | Endpoint::BuildInfo
+            | Endpoint::Features
+            | Endpoint::AlertmanagerAlerts
+            | Endpoint::AlertGroups
+            | Endpoint::Silences => read::parameters(self, worker, grant, call, now),
+            // Public endpoints went on before authentication.
+            Endpoint::Healthy | Endpoint::Ready => Err(deny::internal()),
+        }
+    }
+
+    fn after_lookup(
+        &mut self,
+        worker: &mut Worker,
+        pending: Pending,
+        status: u16,
+        answer: &[u8],
+        now: UnixTime,
+    ) -> Result<Step, Denial> {
+        match pending.purpose {
+            Purpose::Silence => read::silence_found(&pending.scope, status, answer)?,
+            Purpose::Names => {
+                let names = read::names_found(status, answer)?;
+                worker
+                    .names
+                    .insert(pending.upstream, pending.scope.text(), names.clone(), now);
+                self.answer.show_names(names);
+            }
+        }
+        Ok(Step::Edit(pending.edits.unwrap_or_default()))
+    }
+}

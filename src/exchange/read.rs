@@ -1,0 +1,424 @@
+//! Requests whose parameters are confined, and silences by their id.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::body::Request;
+use super::step::{Lookup, Step};
+use super::worker::Worker;
+use super::{Audit, Call, Exchange, Pending, Purpose, deny, select};
+use crate::config::upstream::{Metadata, Targets};
+use crate::deny::Denial;
+use crate::grant::Grant;
+use crate::http::UnixTime;
+use crate::params::{self, Params, RewriteError, Use};
+use crate::policy::{Policy, Upstream};
+use crate::respond;
+use crate::route::Endpoint;
+use crate::scope::Scope;
+
+/// A read: its parameters come in the query string, or in a form that is still to come.
+pub(super) fn parameters(
+    exchange: &mut Exchange,
+    worker: &mut Worker,
+    grant: &Arc<Grant>,
+    mut call: Call<'_>,
+    now: UnixTime,
+) -> Result<Step, Denial> {
+    let form = call.head.method() == b"POST";
+    if form {
+        form_head(&call)?;
+    } else {
+        no_body(&call)?;
+    }
+    let policy = worker.policy.clone();
+    let params = read_params(worker, call.query, None)?;
+    let scope = select::read(
+        worker,
+        grant,
+        call.upstream,
+        call.head,
+        params.tenant(),
+        &mut exchange.audit,
+    )?;
+    tenant_header(&policy, &scope, &mut call);
+    exchange.answer = Answer::of(call.upstream, call.route.endpoint, &scope, worker);
+    if exchange.answer.is_read() {
+        call.edits.remove("accept-encoding");
+        call.edits.remove("te");
+    }
+    let reader = Reader {
+        upstream: call.upstream.index,
+        endpoint: call.route.endpoint,
+        scope,
+        holder: exchange.audit.subject.clone(),
+    };
+    if let Some(answer) = empty_success(call.upstream, call.route.endpoint) {
+        return Ok(Step::Answer(answer));
+    }
+    let path = call.upstream.path_of(call.route);
+    if form && !call.ends {
+        call.edits.set(":path", path);
+        call.edits.remove("content-length");
+        call.edits.set("content-type", FORM);
+        exchange.request = Request::form(
+            reader,
+            call.query.map(<[u8]>::to_vec),
+            call.upstream.max_form,
+        );
+        return Ok(Step::Edit(call.edits));
+    }
+    let encoded = reader.rewrite(worker, &params, &mut exchange.audit)?;
+    if form {
+        // A POST without a body: its parameters stay in the query string, in that one place.
+        call.edits.set("content-type", FORM);
+    }
+    let mut target = path;
+    if !encoded.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(encoded.as_bytes());
+    }
+    call.edits.set(":path", target);
+    if call.route.endpoint == Endpoint::Metadata && call.upstream.metadata == Metadata::Filtered {
+        return names(exchange, worker, reader.scope, call, now);
+    }
+    Ok(Step::Edit(call.edits))
+}
+
+/// What is needed to confine a read's parameters, now or when its form is whole.
+#[derive(Debug)]
+pub(super) struct Reader {
+    upstream: usize,
+    endpoint: Endpoint,
+    scope: Scope,
+    /// Who holds the bytes of the form.
+    pub(super) holder: Arc<str>,
+}
+
+impl Reader {
+    /// Confines the parameters of a query string and of the form that has come since.
+    pub(super) fn rewrite_form(
+        &self,
+        worker: &mut Worker,
+        url: Option<&[u8]>,
+        form: &[u8],
+        audit: &mut Audit,
+    ) -> Result<String, Denial> {
+        let params = read_params(worker, url, Some(form))?;
+        if params.tenant().is_some() && read_params(worker, url, None)?.tenant().is_none() {
+            // The head has gone, with the tenant header of the whole grant.
+            return Err(Denial::new(
+                400,
+                "tenant_choice",
+                "the choice of tenants belongs into the query string or the header, not into a form",
+            ));
+        }
+        self.rewrite(worker, &params, audit)
+    }
+
+    /// Confines parameters and writes those that are forwarded.
+    fn rewrite(
+        &self,
+        worker: &mut Worker,
+        params: &Params,
+        audit: &mut Audit,
+    ) -> Result<String, Denial> {
+        let policy = worker.policy.clone();
+        let Some(upstream) = policy.upstreams.get(self.upstream) else {
+            return Err(deny::internal());
+        };
+        if policy.log_queries {
+            audit.query = params
+                .first("query")
+                .map(|q| q.chars().take(1024).collect());
+        }
+        let options = params::Options {
+            allow: &upstream.parameters,
+            partial_response: upstream.partial_response,
+            max_points: upstream.max_points,
+            on_conflict: upstream.on_conflict,
+            wide_rules: upstream.rules.active_alerts || upstream.rules.unlabelled,
+        };
+        let (confiner, scope) = (&upstream.confiner, &self.scope);
+        let cache = &mut worker.queries;
+        let mut confine = |usage: Use, text: &str| match usage {
+            Use::Query => confiner
+                .query(cache, text, scope)
+                .map(|t| t.as_ref().to_owned()),
+            Use::Selector => confiner
+                .selector(cache, text, scope)
+                .map(|t| t.as_ref().to_owned()),
+            // Judged like any other, and forwarded as it is: it selects nothing.
+            Use::Text => confiner.query(cache, text, scope).map(|_| text.to_owned()),
+            Use::RuleSelector => confiner
+                .selector(cache, text, scope)
+                .map(|_| text.to_owned()),
+        };
+        params::rewrite(
+            upstream.kind,
+            self.endpoint,
+            params,
+            &options,
+            scope,
+            &mut confine,
+        )
+        .map(|rewritten| rewritten.encoded)
+        .map_err(|e| match e {
+            RewriteError::Param(e) => deny::parameter(&e),
+            RewriteError::Confine(name, e) => deny::query(name, &e),
+        })
+    }
+}
+
+/// Reads parameters, the caller's own taken out.
+fn read_params(worker: &Worker, url: Option<&[u8]>, form: Option<&[u8]>) -> Result<Params, Denial> {
+    let names = params::Names {
+        tenant: Some(&worker.policy.select_parameter),
+        token: worker.auth.credential_parameter(),
+    };
+    let limits = params::Limits {
+        pairs: worker.policy.max_parameters,
+        ..params::Limits::default()
+    };
+    Params::read(url, form, names, limits).map_err(|e| deny::parameter(&e))
+}
+
+/// A silence by its id: it is looked up, and only its tenant sees or ends it.
+pub(super) fn silence(
+    exchange: &mut Exchange,
+    worker: &mut Worker,
+    grant: &Arc<Grant>,
+    mut call: Call<'_>,
+) -> Result<Step, Denial> {
+    no_body(&call)?;
+    if call.query.is_some_and(|q| !q.is_empty()) {
+        return Err(Denial::new(
+            400,
+            "parameter",
+            "a silence takes no parameters",
+        ));
+    }
+    let policy = worker.policy.clone();
+    let changes = call.route.endpoint == Endpoint::DeleteSilence;
+    let scope = silence_scope(worker, grant, &call, changes, exchange)?;
+    tenant_header(&policy, &scope, &mut call);
+    let id = call.route.argument.ok_or_else(deny::internal)?;
+    exchange.answer = Answer::of(call.upstream, call.route.endpoint, &scope, worker);
+    call.edits.remove("accept-encoding");
+    call.edits.set(":path", call.head.path_and_query().0);
+    if scope.is_unlimited() {
+        return Ok(Step::Edit(call.edits));
+    }
+    let lookup = silence_lookup(&policy, call.upstream, id)?;
+    exchange.state = super::State::Lookup(Box::new(Pending {
+        upstream: call.upstream.index,
+        purpose: Purpose::Silence,
+        scope,
+        edits: Some(call.edits),
+    }));
+    Ok(Step::Ask(lookup))
+}
+
+/// The scope of an Alertmanager request: reading rights to see, writing rights to change.
+pub(super) fn silence_scope(
+    worker: &mut Worker,
+    grant: &Arc<Grant>,
+    call: &Call<'_>,
+    changes: bool,
+    exchange: &mut Exchange,
+) -> Result<Scope, Denial> {
+    if changes && grant.write == crate::grant::Tenants::None {
+        return Err(Denial::new(
+            403,
+            "right",
+            "the caller has no right to write here",
+        ));
+    }
+    if changes && grant.read == crate::grant::Tenants::None {
+        let policy = worker.policy.clone();
+        let (_, scope) = select::write(
+            &policy,
+            grant,
+            call.upstream,
+            call.head,
+            &mut exchange.audit,
+        )?;
+        return Ok(scope);
+    }
+    select::read(
+        worker,
+        grant,
+        call.upstream,
+        call.head,
+        None,
+        &mut exchange.audit,
+    )
+}
+
+/// The question whose silence an id is.
+pub(super) fn silence_lookup(
+    policy: &Policy,
+    upstream: &Upstream,
+    id: &str,
+) -> Result<Lookup, Denial> {
+    Ok(Lookup {
+        cluster: upstream.cluster.clone().ok_or_else(deny::internal)?,
+        authority: upstream.authority.clone(),
+        path: format!("{}/api/v2/silence/{id}", upstream.upstream_prefix),
+        headers: vec![("accept".into(), "application/json".into())],
+        timeout: policy.lookup_timeout,
+    })
+}
+
+/// Judges the answer of a silence's look-up.
+pub(super) fn silence_found(scope: &Scope, status: u16, answer: &[u8]) -> Result<(), Denial> {
+    match status {
+        200 => match respond::silence_in_scope(answer, scope) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(no_silence()),
+            Err(e) => Err(deny::answer(&e)),
+        },
+        404 | 400 => Err(no_silence()),
+        _ => Err(Denial::busy(
+            "lookup",
+            "the silence could not be looked up",
+            2,
+        )),
+    }
+}
+
+fn no_silence() -> Denial {
+    Denial::new(404, "silence", "there is no such silence")
+}
+
+/// Asks for the metric names of a scope, unless they are known.
+fn names(
+    exchange: &mut Exchange,
+    worker: &Worker,
+    scope: Scope,
+    call: Call<'_>,
+    now: UnixTime,
+) -> Result<Step, Denial> {
+    if scope.is_unlimited() {
+        return Ok(Step::Edit(call.edits));
+    }
+    if let Some(known) = worker.names.find(call.upstream.index, scope.text(), now) {
+        exchange.answer.show_names(known);
+        return Ok(Step::Edit(call.edits));
+    }
+    let policy = &worker.policy;
+    let mut only = String::new();
+    params::append("match[]", &format!("{{{}}}", scope.text()), &mut only);
+    let path = format!(
+        "{}/api/v1/label/__name__/values?{only}",
+        call.upstream.upstream_prefix
+    );
+    let lookup = Lookup {
+        cluster: call.upstream.cluster.clone().ok_or_else(deny::internal)?,
+        authority: call.upstream.authority.clone(),
+        path,
+        headers: vec![("accept".into(), "application/json".into())],
+        timeout: policy.lookup_timeout,
+    };
+    exchange.state = super::State::Lookup(Box::new(Pending {
+        upstream: call.upstream.index,
+        purpose: Purpose::Names,
+        scope,
+        edits: Some(call.edits),
+    }));
+    Ok(Step::Ask(lookup))
+}
+
+/// Reads the metric names of a look-up's answer.
+pub(super) fn names_found(status: u16, answer: &[u8]) -> Result<Arc<BTreeSet<String>>, Denial> {
+    #[derive(serde::Deserialize)]
+    struct Values {
+        status: String,
+        data: BTreeSet<String>,
+    }
+    match (status, serde_json::from_slice::<Values>(answer)) {
+        (200, Ok(values)) if values.status == "success" => Ok(Arc::new(values.data)),
+        _ => Err(Denial::busy(
+            "lookup",
+            "the metric names could not be looked up",
+            2,
+        )),
+    }
+}
+
+/// The answer that is given without asking the upstream.
+fn empty_success(upstream: &Upstream, endpoint: Endpoint) -> Option<&'static str> {
+    if endpoint == Endpoint::Metadata && upstream.metadata == Metadata::Empty {
+        Some(r#"{"status":"success","data":{}}"#)
+    } else if endpoint == Endpoint::Targets && upstream.targets == Targets::Empty {
+        Some(r#"{"status":"success","data":{"activeTargets":[],"droppedTargets":[]}}"#)
+    } else {
+        None
+    }
+}
+
+/// The tenant header of a read: the tenant, or the constant for several.
+pub(super) fn tenant_header(policy: &Policy, scope: &Scope, call: &mut Call<'_>) {
+    let single = scope.of(policy.label.as_str()).and_then(|m| m.single());
+    match (single, &policy.several) {
+        (Some(tenant), _) => call.edits.set(call.upstream.header.clone(), tenant),
+        (None, Some(several)) => call
+            .edits
+            .set(call.upstream.header.clone(), several.as_str()),
+        (None, None) => {}
+    }
+}
+
+/// Refuses a body where there must be none (invariant I4).
+pub(super) fn no_body(call: &Call<'_>) -> Result<(), Denial> {
+    if call.ends {
+        Ok(())
+    } else {
+        Err(Denial::new(
+            400,
+            "body",
+            "a body is not taken with this method",
+        ))
+    }
+}
+
+/// A form must say that it is one, uncompressed.
+fn form_head(call: &Call<'_>) -> Result<(), Denial> {
+    let headers = &call.head.headers;
+    let kind = headers.one("content-type").map_err(|_| not_a_form())?;
+    match kind {
+        Some(kind) if is_form(kind) => {}
+        None if call.ends => {}
+        Some(_) | None => return Err(not_a_form()),
+    }
+    match headers.one("content-encoding") {
+        Ok(None) => Ok(()),
+        Ok(Some(e)) if e.eq_ignore_ascii_case(b"identity") => Ok(()),
+        Ok(Some(_)) | Err(_) => Err(deny::media("a form is taken without content encoding")),
+    }
+}
+
+/// `application/x-www-form-urlencoded`, with a charset of UTF-8 at most.
+fn is_form(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else {
+        return false;
+    };
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next().is_some_and(|k| k.eq_ignore_ascii_case(FORM));
+    kind && match (parts.next(), parts.next()) {
+        (None, None) => true,
+        (Some(charset), None) => {
+            charset.eq_ignore_ascii_case("charset=utf-8")
+                || charset.eq_ignore_ascii_case("charset=\"utf-8\"")
+        }
+        _ => false,
+    }
+}
+
+fn not_a_form() -> Denial {
+    deny::media("the body must be `application/x-www-form-urlencoded`")
+}
+
+/// The canonical content type of a form.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";

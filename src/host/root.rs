@@ -1,0 +1,251 @@
+//! One configuration on one worker: configures, ticks, fetches keys, wakes who waits for them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use log::{error, info, warn};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType};
+
+use super::crypto::HostVerifier;
+use super::io;
+use super::meter::{KEYS, Meter};
+use super::stream::{Flow, Stream};
+use crate::auth::{FetchAnswer, FetchFailure, FetchId, Fetched, SourceId};
+use crate::config::Document;
+use crate::config::auth::Keys;
+use crate::config::error::Problems;
+use crate::exchange::{Lookup, Worker};
+
+/// The root context.
+#[derive(Default)]
+pub(super) struct Root {
+    shared: Option<Rc<Shared>>,
+    fetches: HashMap<u32, FetchId>,
+    ticks: u32,
+}
+
+/// What the streams of one configuration share.
+pub(super) struct Shared {
+    pub(super) worker: RefCell<Worker>,
+    pub(super) meter: RefCell<Meter>,
+    pub(super) verifier: HostVerifier,
+    pub(super) waiting: RefCell<Vec<Waiting>>,
+}
+
+/// A stream that waits for a fetch of keys.
+pub(super) struct Waiting {
+    pub(super) context: u32,
+    pub(super) fetch: FetchId,
+    pub(super) flow: Rc<RefCell<Flow>>,
+}
+
+/// How often keys are looked after. A request that waits for keys waits up to this much longer.
+const TICK: Duration = Duration::from_millis(50);
+
+/// After how many ticks the keys of other workers are looked for.
+const SHARED_EVERY: u32 = 20;
+
+/// The largest key set that is read from the host.
+const MAX_KEY_SET: usize = 1 << 20;
+
+impl Root {
+    fn configure(&mut self, size: usize) -> Result<(), Problems> {
+        let bytes = io::body(BufferType::PluginConfiguration, size).unwrap_or_default();
+        let doc = Document::from_json(&bytes)?;
+        let mut worker = Worker::new(
+            &doc,
+            &|name| std::env::var(name).ok(),
+            io::now().secs().to_bits(),
+        )?;
+        take_shared(&mut worker);
+        let verifier = HostVerifier::probe();
+        info!(
+            "promfence configured: {} upstreams, signatures by {}",
+            worker.policy.upstreams.len(),
+            if verifier.works() {
+                "the host"
+            } else {
+                "the module"
+            },
+        );
+        for upstream in &worker.policy.upstreams {
+            upstream.confiner.warm_up();
+        }
+        let mut meter = Meter::default();
+        meter.gauge("promfence.host_signatures", u64::from(verifier.works()));
+        if fetches_keys(&doc) {
+            let _no_ticks = hostcalls::set_tick_period(TICK);
+        }
+        self.shared = Some(Rc::new(Shared {
+            worker: RefCell::new(worker),
+            meter: RefCell::new(meter),
+            verifier,
+            waiting: RefCell::default(),
+        }));
+        Ok(())
+    }
+
+    /// Starts the fetches that are due. A cluster that does not exist fails at once.
+    fn fetch(&mut self, shared: &Shared) {
+        let due = shared.worker.borrow_mut().auth.due(io::now());
+        for fetch in due {
+            let lookup = Lookup {
+                cluster: fetch.cluster,
+                authority: fetch.authority,
+                path: fetch.path,
+                headers: vec![("accept".into(), "application/json".into())],
+                timeout: fetch.timeout,
+            };
+            match io::ask(&lookup) {
+                Ok(token) => {
+                    self.fetches.insert(token, fetch.id);
+                }
+                Err(io::Failed) => {
+                    warn!(
+                        "promfence keys: the cluster `{}` cannot be asked",
+                        lookup.cluster
+                    );
+                    self.fetched(shared, fetch.id, Err(FetchFailure::Dispatch));
+                }
+            }
+        }
+    }
+
+    fn fetched(
+        &mut self,
+        shared: &Shared,
+        id: FetchId,
+        answer: Result<&FetchAnswer, FetchFailure>,
+    ) {
+        let (fetched, entry) = {
+            let mut worker = shared.worker.borrow_mut();
+            let source = worker.auth.source_of(id);
+            let fetched = worker.auth.fetched(id, answer, io::now());
+            (
+                fetched,
+                source.and_then(|s| worker.auth.export(s).map(|e| (s, e))),
+            )
+        };
+        let outcome = match fetched {
+            Fetched::Keys { left_out, .. } => {
+                if left_out > 0 {
+                    info!("promfence keys: {left_out} keys of a set cannot be used");
+                }
+                if let Some((source, entry)) = entry {
+                    self.share(shared, source, &entry);
+                }
+                "keys"
+            }
+            // One more step is due, and whoever waits goes on waiting.
+            Fetched::Continue => return self.fetch(shared),
+            Fetched::Failed(failure) => {
+                warn!("promfence keys: a fetch failed: {}", failure.label());
+                failure.label()
+            }
+            Fetched::Unknown => return,
+        };
+        shared.meter.borrow_mut().count(KEYS, outcome);
+        wake(shared, id);
+    }
+
+    /// Puts fetched keys where the other workers find them.
+    fn share(&self, shared: &Shared, source: SourceId, entry: &[u8]) {
+        let names = shared.worker.borrow().auth.shared();
+        if let Some((_, name)) = names.iter().find(|(s, _)| *s == source) {
+            io::share(name, entry);
+        }
+    }
+}
+
+/// Wakes the streams that wait for a fetch.
+fn wake(shared: &Shared, id: FetchId) {
+    let all = shared.waiting.take();
+    let (now, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|w| w.fetch == id);
+    shared.waiting.borrow_mut().extend(later);
+    for Waiting { context, flow, .. } in now {
+        // The stream may have ended while it waited.
+        if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
+            Flow::keys_fetched(&flow, shared);
+        }
+    }
+}
+
+/// Takes keys that another worker, or the configuration before this one, has fetched. Entries are
+/// authenticated; what another plugin of the VM wrote is ignored.
+fn take_shared(worker: &mut Worker) {
+    for (source, name) in worker.auth.shared() {
+        if let Some(entry) = io::shared(&name) {
+            worker.auth.import(source, &entry, io::now());
+        }
+    }
+}
+
+fn fetches_keys(doc: &Document) -> bool {
+    doc.auth
+        .issuers
+        .iter()
+        .any(|issuer| matches!(issuer.keys, Some(Keys::Remote(_))))
+}
+
+impl Context for Root {
+    fn on_http_call_response(
+        &mut self,
+        token: u32,
+        _headers: usize,
+        size: usize,
+        _trailers: usize,
+    ) {
+        let (Some(id), Some(shared)) = (self.fetches.remove(&token), self.shared.clone()) else {
+            return;
+        };
+        let (status, headers, body) = io::answered(size, MAX_KEY_SET);
+        match body {
+            Some(body) => {
+                let answer = FetchAnswer {
+                    status,
+                    headers,
+                    body,
+                };
+                self.fetched(&shared, id, Ok(&answer));
+            }
+            None => self.fetched(&shared, id, Err(FetchFailure::TooLarge)),
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match self.configure(size) {
+            Ok(()) => true,
+            Err(problems) => {
+                for problem in problems.iter() {
+                    error!("promfence configuration: {problem}");
+                }
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(shared) = self.shared.clone() {
+            self.ticks = self.ticks.wrapping_add(1);
+            if self.ticks.is_multiple_of(SHARED_EVERY) {
+                take_shared(&mut shared.worker.borrow_mut());
+            }
+            self.fetch(&shared);
+        }
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        let shared = self.shared.clone()?;
+        Some(Box::new(Stream::new(context, shared)))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}

@@ -1,0 +1,326 @@
+//! The policy: a configuration compiled into what requests are judged by.
+
+mod upstream;
+
+use std::collections::BTreeSet;
+
+use crate::config::error::Problems;
+use crate::config::{Ceiling, Document, OtherHosts};
+use crate::route::{self, Path, Route, RouteError};
+use crate::scope::{Enforced, InvalidScope};
+use crate::tenant::{LabelName, TenantId, TenantPattern};
+
+pub use self::upstream::Upstream;
+
+/// A compiled configuration.
+#[derive(Debug)]
+pub struct Policy {
+    /// The label that carries the tenant.
+    pub label: LabelName,
+    /// The value of the tenant header where a read is of several tenants.
+    pub several: Option<TenantId>,
+    /// The request header that narrows a grant.
+    pub select_header: String,
+    /// The parameter that narrows a grant.
+    pub select_parameter: String,
+    /// The header of the seal.
+    pub seal_header: Option<String>,
+    /// What may be read besides one's own.
+    pub shared: BTreeSet<TenantId>,
+    /// The most tenants of a caller.
+    pub max_tenants: usize,
+    /// The upstreams, in the order of the configuration.
+    pub upstreams: Vec<Upstream>,
+    /// Whether requests for other hosts pass.
+    pub other_hosts: OtherHosts,
+    /// Request headers that never come from a client: tenancy, replica, seal.
+    pub never: BTreeSet<String>,
+    /// Request headers that pass.
+    pub allowed: BTreeSet<String>,
+    /// The most parameters of a request.
+    pub max_parameters: usize,
+    /// Seconds that a look-up may take.
+    pub lookup_timeout: f64,
+    /// Whether a denial's line has the query.
+    pub log_queries: bool,
+    bounds: Vec<Bound>,
+    reserved: BTreeSet<TenantId>,
+    valid: Option<Vec<TenantPattern>>,
+}
+
+/// A bound of every grant.
+#[derive(Clone, Debug)]
+pub(crate) enum Bound {
+    /// None at all, and that on purpose.
+    Unlimited,
+    /// These tenants.
+    Tenants(Vec<TenantPattern>),
+}
+
+impl Bound {
+    pub(crate) fn admits(&self, tenant: &TenantId) -> bool {
+        match self {
+            Self::Unlimited => true,
+            Self::Tenants(list) => list.iter().any(|p| p.matches(tenant.as_str())),
+        }
+    }
+
+    pub(crate) fn compile(
+        doc: Option<&Ceiling>,
+        path: &str,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        match doc? {
+            Ceiling::Unlimited => Some(Self::Unlimited),
+            Ceiling::Tenants(list) if list.is_empty() => {
+                problems.add(path, "names no tenant, so nobody could pass");
+                None
+            }
+            Ceiling::Tenants(list) => Some(Self::Tenants(list.clone())),
+        }
+    }
+}
+
+/// Where a request leads.
+#[derive(Debug)]
+pub enum Found<'p, 'r> {
+    /// To this endpoint of this upstream.
+    Endpoint(&'p Upstream, Route<'r>),
+    /// The host is ours, the path or method is not.
+    Refused(RouteError),
+    /// No upstream has this host.
+    OtherHost,
+}
+
+impl Policy {
+    /// Compiles a document. All problems are collected.
+    pub fn compile(
+        doc: &Document,
+        env: &dyn Fn(&str) -> Option<String>,
+        problems: &mut Problems,
+    ) -> Self {
+        let tenancy = &doc.tenancy;
+        let mut reserved: BTreeSet<TenantId> = tenancy.reserved.iter().cloned().collect();
+        reserved.extend(TenantId::parse("default-tenant").ok());
+        let global = Bound::compile(tenancy.ceiling.as_ref(), "tenancy.ceiling", problems);
+        if doc.upstreams.is_empty() {
+            problems.add("upstreams", "at least one is needed");
+        }
+        if tenancy.select.parameter.is_empty() {
+            problems.add("tenancy.select.parameter", "must not be empty");
+        }
+        if tenancy.max_tenants.get() == 0 {
+            problems.add("tenancy.max_tenants", "must be at least 1");
+        }
+        if let Some(list) = &tenancy.valid
+            && list.is_empty()
+        {
+            problems.add("tenancy.valid", "names no tenant, so nobody could pass");
+        }
+        let percent = doc.limits.grant_share.get();
+        if percent == 0 || percent > 100 {
+            problems.add("limits.grant_share", "must be from 1 to 100 percent");
+        }
+        let seal_header = doc.seal.as_ref().map(|s| s.header.as_str().to_owned());
+        let upstreams: Vec<Upstream> = doc
+            .upstreams
+            .iter()
+            .enumerate()
+            .map(|(i, u)| Upstream::compile(i, u, doc, env, problems))
+            .collect();
+        upstream::refuse_overlaps(&upstreams, problems);
+
+        let mut never: BTreeSet<String> = NEVER.iter().map(|n| (*n).to_owned()).collect();
+        never.insert(tenancy.header.as_str().to_owned());
+        never.extend(upstreams.iter().map(|u| u.header.clone()));
+        never.extend(seal_header.clone());
+        never.insert(tenancy.select.header.as_str().to_owned());
+        never.extend(doc.headers.strip.iter().map(|h| h.as_str().to_owned()));
+        let spelled = never.clone();
+        never.extend(spelled.iter().map(|n| n.replace('-', "_")));
+        let mut allowed: BTreeSet<String> = ALLOWED.iter().map(|n| (*n).to_owned()).collect();
+        for (i, header) in doc.headers.allow.iter().enumerate() {
+            if never.contains(header.as_str()) || header.as_str() == "authorization" {
+                let path = format!("headers.allow[{i}]");
+                problems.add(
+                    path,
+                    format!("`{}` never comes from a client", header.as_str()),
+                );
+            } else {
+                allowed.insert(header.as_str().to_owned());
+            }
+        }
+        Self {
+            label: tenancy.label.clone(),
+            several: tenancy.several.clone(),
+            select_header: tenancy.select.header.as_str().to_owned(),
+            select_parameter: tenancy.select.parameter.clone(),
+            seal_header,
+            shared: tenancy.shared.iter().cloned().collect(),
+            max_tenants: tenancy.max_tenants.get(),
+            upstreams,
+            other_hosts: doc.other_hosts,
+            never,
+            allowed,
+            max_parameters: doc.limits.parameters.get(),
+            lookup_timeout: doc.limits.lookup_timeout.secs(),
+            log_queries: doc.log.queries,
+            bounds: global.into_iter().collect(),
+            reserved,
+            valid: tenancy.valid.clone(),
+        }
+    }
+
+    /// Finds the upstream and endpoint of a request. Several upstreams may share a host; the
+    /// closed tables of their kinds decide.
+    #[must_use]
+    pub fn find<'p, 'r>(
+        &'p self,
+        authority: &[u8],
+        method: &[u8],
+        path: &'r [u8],
+    ) -> Found<'p, 'r> {
+        let host = host_of(authority);
+        let mut refused = None;
+        for upstream in self.upstreams.iter().filter(|u| u.serves(&host)) {
+            let Some(rest) = path.strip_prefix(upstream.prefix.as_bytes()) else {
+                refused.get_or_insert(RouteError::NotFound);
+                continue;
+            };
+            match upstream.resolve(method, rest) {
+                Ok(route) => return Found::Endpoint(upstream, route),
+                Err(e) => match (&refused, &e) {
+                    (Some(RouteError::NotFound) | None, _) => refused = Some(e),
+                    (Some(RouteError::BadPath | RouteError::MethodNotAllowed(_)), _) => {}
+                },
+            }
+        }
+        refused.map_or(Found::OtherHost, Found::Refused)
+    }
+
+    /// Whether a tenant may be used at all: not reserved, and among the valid ones.
+    #[must_use]
+    pub fn is_valid(&self, tenant: &TenantId) -> bool {
+        !self.reserved.contains(tenant)
+            && self
+                .valid
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|p| p.matches(tenant.as_str())))
+    }
+
+    /// Whether a tenant is under the ceilings of filter and upstream.
+    #[must_use]
+    pub fn under_ceiling(&self, upstream: &Upstream, tenant: &TenantId) -> bool {
+        self.bounds
+            .iter()
+            .chain(&upstream.ceiling)
+            .all(|b| b.admits(tenant))
+    }
+
+    /// The matchers of "all tenants": one for each bound, none under unlimited ceilings alone.
+    /// Without any ceiling it is "every tenant", never "no matcher".
+    pub fn all_tenants(&self, upstream: &Upstream) -> Result<Vec<Enforced>, InvalidScope> {
+        let bounds: Vec<&Bound> = self.bounds.iter().chain(&upstream.ceiling).collect();
+        let mut matchers = Vec::new();
+        for bound in &bounds {
+            if let Bound::Tenants(list) = bound {
+                matchers.push(Enforced::patterns(
+                    self.label.clone(),
+                    list.iter().cloned(),
+                )?);
+            }
+        }
+        if let Some(valid) = &self.valid {
+            matchers.push(Enforced::patterns(
+                self.label.clone(),
+                valid.iter().cloned(),
+            )?);
+        }
+        if matchers.is_empty() && bounds.is_empty() {
+            let every = TenantPattern::parse("*").map_err(|_| InvalidScope::Empty)?;
+            matchers.push(Enforced::patterns(self.label.clone(), [every])?);
+        }
+        Ok(matchers)
+    }
+}
+
+/// The host of an authority: lower case, without port.
+fn host_of(authority: &[u8]) -> String {
+    let text = String::from_utf8_lossy(authority).to_ascii_lowercase();
+    match text.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host.to_owned(),
+        Some(_) | None => text,
+    }
+}
+
+/// Tenancy, replica and identity headers of this and neighbouring systems.
+const NEVER: &[&str] = &[
+    "thanos-tenant",
+    "thanos-replica",
+    "x-scope-orgid",
+    "x-tenant",
+    "x-tenant-id",
+];
+
+/// What reaches an upstream: content negotiation, tracing, the user agent, and what the protocols
+/// need. Everything else of the client ends at the gateway.
+const ALLOWED: &[&str] = &[
+    ":authority",
+    ":method",
+    ":path",
+    ":scheme",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "b3",
+    "baggage",
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "sentry-trace",
+    "te",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+    "uber-trace-id",
+    "user-agent",
+    "x-b3-flags",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-cloud-trace-context",
+    "x-dashboard-uid",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "x-datadog-trace-id",
+    // Envoy chooses no route for a request without it, and sets it itself.
+    "x-forwarded-proto",
+    "x-panel-id",
+    "x-prometheus-remote-read-version",
+    "x-prometheus-remote-write-version",
+    "x-request-id",
+];
+
+/// The paths of an upstream's endpoints, for the check that no two upstreams answer one path.
+pub(crate) fn paths(upstream: &Upstream) -> Vec<String> {
+    route::ROWS
+        .iter()
+        .filter(|row| row.kinds.contains(&upstream.kind))
+        .filter(|row| {
+            let endpoints = [row.get, row.post, row.delete];
+            endpoints
+                .iter()
+                .flatten()
+                .any(|e| upstream.serves_endpoint(*e))
+        })
+        .map(|row| match row.path {
+            Path::Exact(path) => format!("{}{path}", upstream.prefix),
+            Path::LabelValues => format!("{}/api/v1/label/<name>/values", upstream.prefix),
+            Path::Silence => format!("{}/api/v2/silence/<id>", upstream.prefix),
+        })
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! Limits on labels, counts and sizes of one request.
+
+use super::super::error::{Fault, WriteError};
+use super::super::policy::Counts;
+use super::super::rewrite::Rewrite;
+use super::{Judge, Label, refuse};
+
+impl Judge<'_> {
+    pub(in crate::remote) fn check_lengths(
+        &self,
+        labels: &[Label<'_>],
+        label: &Label<'_>,
+    ) -> Result<(), WriteError> {
+        let limits = self.limits;
+        if limits
+            .label_name
+            .is_some_and(|most| label.name.len() > most.bytes())
+        {
+            return Err(refuse(labels, label.name, Fault::NameTooLong));
+        }
+        let len = label.value.as_ref().map_or(0, |v| v.len());
+        if limits.label_value.is_some_and(|most| len > most.bytes()) {
+            return Err(refuse(labels, label.name, Fault::ValueTooLong));
+        }
+        Ok(())
+    }
+
+    /// Counts one label of a series: lists are bounded while they are gathered.
+    pub(in crate::remote) fn check_label_count(&self, count: usize) -> Result<(), WriteError> {
+        let most = self.limits.labels_per_series.get();
+        if count <= most {
+            return Ok(());
+        }
+        Err(WriteError::TooLarge {
+            limit: "labels_per_series",
+            most: most as u64,
+            found: count as u64,
+        })
+    }
+
+    /// Compares what has been counted so far with the limits.
+    pub(in crate::remote) fn check_counts(&self) -> Result<(), WriteError> {
+        let Counts {
+            series,
+            samples,
+            exemplars,
+        } = self.counts;
+        for (limit, most, found) in [
+            ("series", self.limits.series, series),
+            ("samples", self.limits.samples, samples),
+            ("exemplars", self.limits.exemplars, exemplars),
+        ] {
+            if let Some(most) = most.map(|m| m.get() as u64)
+                && found > most
+            {
+                return Err(WriteError::TooLarge { limit, most, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the size of the changed body against the limit: additions are bounded as well.
+    pub(in crate::remote) fn check_size(
+        &self,
+        src: &[u8],
+        rewrite: &Rewrite,
+    ) -> Result<(), WriteError> {
+        let most = self.limits.decoded.bytes() as u64;
+        let found = rewrite.len_of(src);
+        if found > most {
+            return Err(WriteError::TooLarge {
+                limit: "decoded",
+                most,
+                found,
+            });
+        }
+        Ok(())
+    }
+}

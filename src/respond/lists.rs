@@ -1,0 +1,233 @@
+//! Other lists: exemplars, targets, metadata, and the alerts of Alertmanager.
+
+use std::collections::BTreeSet;
+
+use super::AnswerError;
+use super::edit::Editor;
+use super::envelope;
+use super::json::{Cursor, Kind};
+use super::labels::{Standing, standing};
+use crate::scope::Scope;
+
+/// Filters the answer of `/api/v1/query_exemplars` by `seriesLabels`.
+///
+/// # Errors
+/// The answer is not what such an endpoint sends; nothing of it may be passed on.
+pub fn exemplars(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+    if scope.is_unlimited() {
+        return Ok(body);
+    }
+    envelope::filter(body, |e| {
+        if e.kind()? == Kind::Null {
+            return e.skip();
+        }
+        e.elements(|e| e.scan(|c| is_inside(c, "seriesLabels", scope)))?;
+        Ok(())
+    })
+}
+
+/// Filters the answer of `/api/v1/targets`: active targets by their labels. Dropped targets have
+/// none, and so they all go, and their counts by job with them.
+///
+/// # Errors
+/// The answer is not what such an endpoint sends; nothing of it may be passed on.
+pub fn targets(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+    #[derive(Clone, Copy)]
+    enum Member {
+        Active,
+        Dropped,
+        Other,
+    }
+    if scope.is_unlimited() {
+        return Ok(body);
+    }
+    envelope::filter(body, |e| {
+        e.members(
+            |key| {
+                if key.is("activeTargets") {
+                    Member::Active
+                } else if key.is("droppedTargets") || key.is("droppedTargetCounts") {
+                    Member::Dropped
+                } else {
+                    Member::Other
+                }
+            },
+            |e, member| {
+                match (member, e.kind()?) {
+                    (_, Kind::Null) => e.skip()?,
+                    (Member::Active, _) => {
+                        e.elements(|e| e.scan(|c| is_inside(c, "labels", scope)))?;
+                    }
+                    (Member::Dropped, Kind::Array) => {
+                        e.elements(|e| e.skip().map(|()| false))?;
+                    }
+                    (Member::Dropped, Kind::Object) => {
+                        e.members(|_| (), |e, ()| e.skip().map(|()| false))?;
+                    }
+                    (Member::Dropped, Kind::String | Kind::Plain) => {
+                        return Err(AnswerError::Shape);
+                    }
+                    (Member::Other, _) => return envelope::other(e),
+                }
+                Ok(true)
+            },
+        )?;
+        Ok(())
+    })
+}
+
+/// Filters the answer of `/api/v1/metadata` by the names of metrics.
+///
+/// # Errors
+/// The answer is not what such an endpoint sends; nothing of it may be passed on.
+pub fn metadata(body: Vec<u8>, names: &BTreeSet<String>) -> Result<Vec<u8>, AnswerError> {
+    envelope::filter(body, |e| {
+        if e.kind()? == Kind::Null {
+            return e.skip();
+        }
+        e.members(
+            |key| key.text().is_ok_and(|name| names.contains(&*name)),
+            |e, keep| e.skip().map(|()| keep),
+        )?;
+        Ok(())
+    })
+}
+
+/// Filters the answer of Alertmanager's `GET /api/v2/alerts`.
+///
+/// # Errors
+/// The answer is not what such an endpoint sends; nothing of it may be passed on.
+pub fn am_alerts(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+    top_list(body, scope, |e| e.scan(|c| is_inside(c, "labels", scope)))
+}
+
+/// Filters the answer of Alertmanager's `GET /api/v2/alerts/groups`. Groups that are left without
+/// an alert are cut.
+///
+/// # Errors
+/// The answer is not what such an endpoint sends; nothing of it may be passed on.
+pub fn am_groups(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+    top_list(body, scope, |e| {
+        let mut any = false;
+        e.members(
+            |key| key.is("alerts"),
+            |e, found| {
+                if found && e.kind()? != Kind::Null {
+                    any |= e.elements(|e| e.scan(|c| is_inside(c, "labels", scope)))?;
+                } else {
+                    e.skip()?;
+                }
+                Ok(true)
+            },
+        )?;
+        Ok(any)
+    })
+}
+
+/// Filters an answer that is one array.
+pub(super) fn top_list(
+    body: Vec<u8>,
+    scope: &Scope,
+    keep: impl FnMut(&mut Editor) -> Result<bool, AnswerError>,
+) -> Result<Vec<u8>, AnswerError> {
+    if scope.is_unlimited() {
+        return Ok(body);
+    }
+    let mut e = Editor::new(body)?;
+    e.elements(keep)?;
+    e.finish()
+}
+
+/// Whether the object that begins here has its labels, in the member `name`, inside the scope.
+pub(super) fn is_inside(
+    c: &mut Cursor<'_>,
+    name: &str,
+    scope: &Scope,
+) -> Result<bool, AnswerError> {
+    let mut found = None;
+    c.members(|c, key| {
+        if !key.is(name) {
+            return c.skip();
+        }
+        let own = standing(c, scope)?;
+        found = Some(if found.is_none() {
+            own
+        } else {
+            Standing::Foreign
+        });
+        Ok(())
+    })?;
+    Ok(found == Some(Standing::Inside))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::respond::tests::tenant_a;
+
+    const A: &str = r#"{"tenant_id":"tenant-a"}"#;
+    const B: &str = r#"{"tenant_id":"tenant-b"}"#;
+
+    fn text(out: Result<Vec<u8>, AnswerError>) -> String {
+        String::from_utf8(out.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn exemplars_are_held_by_the_labels_of_their_series() {
+        let body = format!(
+            r#"{{"status":"success","data":[{{"seriesLabels":{B},"exemplars":[{{"labels":{A}}}]}},{{"exemplars":[],"seriesLabels":{A}}},{{"exemplars":[{{"labels":{A}}}]}}]}}"#
+        );
+        assert_eq!(
+            text(exemplars(body.into(), &tenant_a())),
+            format!(r#"{{"status":"success","data":[{{"exemplars":[],"seriesLabels":{A}}}]}}"#)
+        );
+        let shape = br#"{"status":"success","data":{"seriesLabels":{}}}"#;
+        assert_eq!(
+            exemplars(shape.to_vec(), &tenant_a()),
+            Err(AnswerError::Shape)
+        );
+    }
+
+    #[test]
+    fn dropped_targets_are_nobodys() {
+        let body = format!(
+            r#"{{"status":"success","data":{{"activeTargets":[{{"discoveredLabels":{A},"labels":{B}}},{{"labels":{A},"scrapeUrl":"u"}}],"droppedTargets":[{{"discoveredLabels":{A}}}],"droppedTargetCounts":{{"job-b":1}},"n":1}}}}"#
+        );
+        assert_eq!(
+            text(targets(body.into(), &tenant_a())),
+            format!(
+                r#"{{"status":"success","data":{{"activeTargets":[{{"labels":{A},"scrapeUrl":"u"}}],"droppedTargets":[],"droppedTargetCounts":{{}},"n":1}}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn metadata_is_cut_down_to_known_names() {
+        let names = BTreeSet::from(["up".to_string()]);
+        let body = r#"{"status":"success","data":{"canary":[{"help":"x"}],"\u0075p":[{"type":"gauge","help":"h","unit":""}],"upx":[]}}"#;
+        assert_eq!(
+            text(metadata(body.into(), &names)),
+            r#"{"status":"success","data":{"\u0075p":[{"type":"gauge","help":"h","unit":""}]}}"#
+        );
+    }
+
+    #[test]
+    fn alerts_of_an_alertmanager_are_cut_alone_and_in_groups() {
+        let alerts =
+            format!(r#"[{{"labels":{B}}},{{"labels":{A},"status":{{"state":"active"}}}}]"#);
+        assert_eq!(
+            text(am_alerts(alerts.clone().into(), &tenant_a())),
+            format!(r#"[{{"labels":{A},"status":{{"state":"active"}}}}]"#)
+        );
+        let groups = format!(
+            r#"[{{"alerts":[{{"labels":{B}}}],"labels":{B}}},{{"alerts":{alerts},"labels":{{}}}}]"#
+        );
+        assert_eq!(
+            text(am_groups(groups.into(), &tenant_a())),
+            format!(
+                r#"[{{"alerts":[{{"labels":{A},"status":{{"state":"active"}}}}],"labels":{{}}}}]"#
+            )
+        );
+        assert!(am_alerts(b"{}".to_vec(), &tenant_a()).is_err());
+    }
+}

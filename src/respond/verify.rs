@@ -1,0 +1,208 @@
+//! Proof on the answer: each series must be in scope, or nothing more of it leaves.
+
+use super::AnswerError;
+use super::envelope;
+use super::federate;
+use super::json::{Cursor, Kind};
+use super::labels::{Standing, standing};
+use super::lists::is_inside;
+use super::push::{Push, Taken, Visitor, Want};
+use super::warnings::key_is;
+use crate::scope::Scope;
+
+/// The most bytes that are held back until a series is seen to be in scope.
+const MAX_HELD: usize = 256 * 1024;
+
+/// Where an answer has its series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeriesIn {
+    /// `/api/v1/series`: each element of `data`.
+    Series,
+    /// `/api/v1/query` and `/query_range`: `metric` of each element of `data.result`.
+    Query,
+    /// `/federate`: each line of the text.
+    Federate,
+}
+
+/// Reads a whole answer.
+///
+/// # Errors
+/// [`AnswerError::Foreign`] if a series is not in scope; another if the answer is not understood.
+pub fn verify(body: &[u8], series: SeriesIn, scope: &Scope) -> Result<(), AnswerError> {
+    if scope.is_unlimited() {
+        return Ok(());
+    }
+    match series {
+        SeriesIn::Series => envelope::read(body, |c| {
+            if c.kind()? == Kind::Null {
+                return c.skip();
+            }
+            c.elements(|c| inside(standing(c, scope)? == Standing::Inside))
+        }),
+        SeriesIn::Query => envelope::read(body, |c| {
+            c.members(|c, key| {
+                if key.is("result") && !c.kind()?.is_scalar() {
+                    c.elements(|c| match c.kind()? {
+                        Kind::Object => inside(is_inside(c, "metric", scope)?),
+                        Kind::String | Kind::Null | Kind::Plain => c.skip(),
+                        Kind::Array => Err(AnswerError::Shape),
+                    })
+                } else {
+                    c.skip()
+                }
+            })
+        }),
+        SeriesIn::Federate => {
+            let mut lines = federate::Lines::new(scope.clone());
+            lines.feed(body)?;
+            lines.finish().map(|_| ())
+        }
+    }
+}
+
+fn inside(inside: bool) -> Result<(), AnswerError> {
+    if inside {
+        Ok(())
+    } else {
+        Err(AnswerError::Foreign)
+    }
+}
+
+/// Reads an answer while it streams, and gives out only series that it has seen to be in scope.
+///
+/// After an error the stream must be reset.
+#[derive(Debug)]
+pub struct Verifier(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Json(Box<Push<Series>>),
+    Lines(federate::Lines),
+}
+
+impl Verifier {
+    /// A scanner before the first byte of an answer.
+    #[must_use]
+    pub fn new(series: SeriesIn, scope: Scope) -> Self {
+        let json = |series| {
+            let visitor = Series {
+                scope: scope.clone(),
+                series,
+                in_list: false,
+                success: false,
+            };
+            Inner::Json(Box::new(Push::new(visitor, MAX_HELD)))
+        };
+        Self(match series {
+            SeriesIn::Series | SeriesIn::Query => json(series),
+            SeriesIn::Federate => Inner::Lines(federate::Lines::new(scope)),
+        })
+    }
+
+    /// Reads a chunk and gives out what may leave.
+    ///
+    /// # Errors
+    /// As [`verify`], or too much would have to be held.
+    pub fn feed(&mut self, chunk: &[u8]) -> Result<Vec<u8>, AnswerError> {
+        match &mut self.0 {
+            Inner::Json(push) => push.feed(chunk),
+            Inner::Lines(lines) => lines.feed(chunk),
+        }
+    }
+
+    /// Ends the answer and gives out what is left of it.
+    ///
+    /// # Errors
+    /// The answer has ended before its time.
+    pub fn finish(self) -> Result<Vec<u8>, AnswerError> {
+        match self.0 {
+            Inner::Json(push) => push.finish(),
+            Inner::Lines(lines) => lines.finish(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Series {
+    scope: Scope,
+    series: SeriesIn,
+    in_list: bool,
+    success: bool,
+}
+
+impl Series {
+    /// How many containers are around an element of the list of series.
+    fn depth(&self) -> usize {
+        if self.series == SeriesIn::Query { 3 } else { 2 }
+    }
+}
+
+impl Visitor for Series {
+    fn begin(&mut self, level: usize, key: &[u8], kind: Kind) -> Result<Want, AnswerError> {
+        if level == 0 {
+            return if kind == Kind::Object {
+                Ok(Want::Walk)
+            } else {
+                Err(AnswerError::Shape)
+            };
+        }
+        let query = self.series == SeriesIn::Query;
+        if level < self.depth() {
+            let name = if level == 1 { "data" } else { "result" };
+            let container = if query && level == 1 {
+                Kind::Object
+            } else {
+                Kind::Array
+            };
+            self.in_list = key_is(key, name) && level + 1 == self.depth();
+            return Ok(match kind {
+                _ if level == 1 && key_is(key, "status") => Want::Take,
+                _ if level == 1 && (key_is(key, "error") || key_is(key, "errorType")) => {
+                    return Err(AnswerError::Status);
+                }
+                kind if key_is(key, name) && kind == container => Want::Walk,
+                Kind::Object | Kind::Array if key_is(key, name) => return Err(AnswerError::Shape),
+                Kind::Object | Kind::Array | Kind::String | Kind::Null | Kind::Plain => Want::Pass,
+            });
+        }
+        if level == self.depth() {
+            return match (query, kind) {
+                (true, Kind::Object) => Ok(Want::Hold),
+                (true, Kind::Array) => Err(AnswerError::Shape),
+                (true, Kind::String | Kind::Null | Kind::Plain) => Ok(Want::Pass),
+                (false, _) => Ok(Want::Take),
+            };
+        }
+        Ok(if key_is(key, "metric") {
+            Want::Take
+        } else {
+            Want::Pass
+        })
+    }
+
+    fn took(&mut self, level: usize, text: &[u8]) -> Result<Taken, AnswerError> {
+        let mut c = Cursor::new(text)?;
+        if level == 1 {
+            self.success = c.kind()? == Kind::String && c.string()?.is("success");
+            return if self.success {
+                Ok(Taken::Release)
+            } else {
+                Err(AnswerError::Status)
+            };
+        }
+        inside(standing(&mut c, &self.scope)? == Standing::Inside)?;
+        c.end()?;
+        Ok(Taken::Release)
+    }
+
+    fn end(&self) -> Result<(), AnswerError> {
+        if self.success {
+            Ok(())
+        } else {
+            Err(AnswerError::Status)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
