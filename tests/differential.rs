@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use promfence::promql::lex::{Kind, Lexer};
-use promfence::promql::{Confiner, Guards, OnConflict, QueryCache};
+use promfence::promql::{Confiner, Guards, QueryCache};
+use promfence::scope::OnConflict;
 use promfence::scope::{Enforced, Scope};
 use promfence::tenant::LabelName;
 use serde_json::{Value, json};

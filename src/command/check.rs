@@ -1,7 +1,9 @@
 //! `promfence check`: finds what is wrong with a configuration and with what stands around it.
 
+mod environment;
 mod envoy;
 mod finding;
+mod gateway_api;
 mod istio;
 mod known;
 mod manifest;
@@ -17,10 +19,11 @@ mod wasm;
 
 use std::collections::BTreeMap;
 
+use self::environment::Environment;
 use self::envoy::Envoy;
 use self::finding::{Finding, Findings, Severity};
 use self::node::Node;
-use self::plugin::{Environment, Plugin, is_config, parse_texts};
+use self::plugin::{Plugin, is_config, parse_texts};
 use self::source::Source;
 use super::output::{Failure, Outcome, Terminal, read};
 
@@ -173,9 +176,9 @@ fn gather<'a>(
                     plugin.compile(findings);
                     plugins.push(plugin);
                 }
-                None => findings.error(
+                None => findings.warn(
                     &document,
-                    "neither a configuration of promfence, nor one of Envoy, nor a manifest",
+                    "not looked at: neither a configuration of promfence, nor one of Envoy, nor a manifest",
                 ),
             }
             manifests.push(document);

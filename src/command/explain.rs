@@ -1,16 +1,19 @@
 //! `promfence explain`: runs one request through the same core as the filter, and shows what becomes
 //! of it.
 
+mod keys;
+mod metadata;
 mod print;
 mod request;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::print::Printer;
 use self::request::Request;
 use super::check::configuration;
 use super::output::{Failure, Outcome, Terminal, now, read};
-use crate::auth::{Algorithm, FetchAnswer, Fetched, Peer, Verdict, Verifier};
+use crate::auth::{NoHost, Peer, Verdict};
 use crate::config::Document;
 use crate::deny::Denial;
 use crate::exchange::{Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker};
@@ -41,6 +44,9 @@ pub(super) struct Args {
     /// `connection.uri_san_peer_certificate=spiffe://cluster.local/ns/a/sa/b`. May be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     property: Vec<String>,
+    /// The claims that an earlier filter (`jwt_authn`) verified, as JSON.
+    #[arg(long, value_name = "FILE")]
+    payload: Option<String>,
     /// The key set that the key server answers with.
     #[arg(long, value_name = "FILE")]
     jwks: Option<String>,
@@ -79,10 +85,16 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
         ))
     };
     let document = Document::from_json(&bytes).map_err(wrong)?;
-    let worker =
-        Worker::new(&document, &|name| Some(environment.resolve(name)), 0).map_err(wrong)?;
+    let assumed = RefCell::new(BTreeSet::new());
+    let env = |name: &str| {
+        if environment.find(name).is_none() {
+            assumed.borrow_mut().insert(name.to_owned());
+        }
+        Some(environment.resolve(name))
+    };
+    let worker = Worker::new(&document, &env, 0).map_err(wrong)?;
     let request = Request::new(args, &document)?;
-    let properties = args
+    let mut properties: BTreeMap<String, Vec<u8>> = args
         .property
         .iter()
         .map(|p| {
@@ -91,26 +103,27 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Outcome, Failu
         })
         .collect::<Option<_>>()
         .ok_or_else(|| Failure::new("`--property` is `PATH=VALUE`"))?;
-    let run = Run {
+    if let Some(file) = &args.payload {
+        let claims = serde_json::from_slice(&read(file)?)
+            .map_err(|e| Failure::new(format!("{file}: {e}")))?;
+        properties.insert("metadata".to_owned(), metadata::of(&document, &claims));
+    }
+    let mut run = Run {
         args,
+        document,
         worker,
         exchange: Exchange::default(),
         native: Native { properties },
         now: UnixTime::from_secs(args.at.unwrap_or_else(now)),
         printer: Printer::new(terminal.out()),
     };
+    run.printer.assumed(&assumed.take())?;
     run.request(&request)
 }
 
-/// A command has no host: no signatures of its own, and the properties of the command line.
+/// The connection as the command line describes it.
 struct Native {
     properties: BTreeMap<String, Vec<u8>>,
-}
-
-impl Verifier for Native {
-    fn verify(&self, _: Algorithm, _: &[u8], _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
 }
 
 impl Peer for Native {
@@ -121,6 +134,7 @@ impl Peer for Native {
 
 struct Run<'a> {
     args: &'a Args,
+    document: Document,
     worker: Worker,
     exchange: Exchange,
     native: Native,
@@ -134,7 +148,7 @@ impl Run<'_> {
         let ends = request.body.is_empty();
         let host = Host {
             peer: &self.native,
-            verifier: &self.native,
+            verifier: &NoHost,
             now: self.now,
         };
         let mut step = self
@@ -144,7 +158,7 @@ impl Run<'_> {
             self.fetch_keys()?;
             let host = Host {
                 peer: &self.native,
-                verifier: &self.native,
+                verifier: &NoHost,
                 now: self.now,
             };
             step = self.exchange.keys_fetched(&mut self.worker, &host);
@@ -221,44 +235,13 @@ impl Run<'_> {
         )
     }
 
-    fn fetch_keys(&mut self) -> Result<(), Failure> {
-        let due = self.worker.auth.due(self.now);
-        let Some(file) = &self.args.jwks else {
-            let from: Vec<String> = due
-                .iter()
-                .map(|f| format!("{}{} (cluster `{}`)", f.authority, f.path, f.cluster))
-                .collect();
-            return Err(Failure::new(format!(
-                "the keys come from {}: give them by `--jwks FILE`",
-                from.join(", ")
-            )));
-        };
-        let body = read(file)?;
-        let headers = Headers::new(vec![(
-            "content-type".to_owned(),
-            b"application/json".to_vec(),
-        )]);
-        for fetch in due {
-            let answer = FetchAnswer {
-                status: 200,
-                headers: headers.clone(),
-                body: body.clone(),
-            };
-            let fetched = self.worker.auth.fetched(fetch.id, Ok(&answer), self.now);
-            if let Fetched::Failed(failure) = fetched {
-                return Err(Failure::new(format!("{file}: {}", failure.label())));
-            }
-        }
-        Ok(())
-    }
-
     /// Shows who calls, and what that gives.
     fn grant(&mut self, request: &Request) -> Result<(), Failure> {
         let (head, now) = (&request.head, self.now);
         let verdict = self
             .worker
             .auth
-            .authenticate(head, &self.native, &self.native, now);
+            .authenticate(head, &self.native, &NoHost, now);
         let grant = match verdict {
             Ok(Verdict::Grant(grant)) => Some(grant),
             Ok(Verdict::Wait(_)) | Err(_) => None,

@@ -28,11 +28,13 @@ pub(super) fn read(
         && let Some((scope, tenant)) = worker.scopes.find(grant, upstream.index)
     {
         audit.tenant = tenant;
+        audit.scope = Some(scope.clone());
         return Ok(scope);
     }
     let (matchers, names) = tenants(&policy, grant, upstream, chosen.as_ref())?;
     let scope = Scope::new(with_labels(matchers, &policy, grant, upstream)?);
     audit.tenant = names;
+    audit.scope = Some(scope.clone());
     if chosen.is_none() {
         worker
             .scopes
@@ -76,6 +78,7 @@ pub(super) fn write(
     let own =
         Enforced::values(policy.label.clone(), [tenant.as_str()]).map_err(|_| not_granted())?;
     let scope = Scope::new(with_labels(vec![own], policy, grant, upstream)?);
+    audit.scope = Some(scope.clone());
     Ok((tenant, scope))
 }
 

@@ -144,6 +144,8 @@ impl Root {
             Fetched::Continue => return self.fetch(shared),
             Fetched::Failed(failure) => {
                 warn!("promfence keys: a fetch failed: {}", failure.label());
+                // Another worker may have had more luck.
+                take_shared(&mut shared.worker.borrow_mut());
                 failure.label()
             }
             Fetched::Unknown => return,

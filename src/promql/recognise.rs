@@ -241,7 +241,9 @@ impl Recogniser<'_> {
         self.text.get(tok.start..tok.end).unwrap_or_default()
     }
 
-    /// Adds to the shape, which only the second pass needs.
+    /// Adds to the shape, which only the second pass needs. Calls and aggregations become calls of
+    /// one function, and commas and operators one operator that binds to the right: of these the
+    /// second parser makes a tree in linear time.
     fn emit(&mut self, text: &str) {
         if self.rules.confined {
             self.out.shape.push_str(text);

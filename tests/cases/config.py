@@ -61,9 +61,14 @@ def document(setting, keys, remote):
             if setting.get(word):
                 fetched[field] = setting.get(word)
         issuer["keys"] = {"remote": fetched}
+        # One thread fetches for all: without it, each of Envoy's threads asks for itself, and a
+        # script of answers would mean another thing to each.
+        shared = {"secret": "0123456789abcdef0123456789abcdef"}
     else:
         issuer["keys"] = {"inline": keys.jwks(["rsa", "ec", "ed"])}
     made = {"tenancy": {"label": "tenant_id", "header": "THANOS-TENANT"}, "auth": {"issuers": [issuer]}}
+    if remote:
+        made["auth"]["shared_keys"] = shared
     upstream = {"hosts": ["metrics.example"], "cluster": "upstream"}
     if kind in ("prometheus", "thanos"):
         upstream["guards"] = {"max_bytes": "16KiB"}

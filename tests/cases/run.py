@@ -125,6 +125,8 @@ class Runner:
 
 
 def skip_reason(case):
+    if case.get("skip"):
+        return case["skip"]
     if case.get("words"):
         return "words: a test of its own"
     unknown = expect.unknown_words(case["expect"])
@@ -292,6 +294,15 @@ class Bench:
             self.key_server.close()
 
 
+def exceptions(path):
+    """The cases that a file lists, each with its reason."""
+    if not path:
+        return {}
+    with open(path, encoding="utf-8") as f:
+        lines = [line.strip() for line in f if line.strip() and not line.startswith("#")]
+    return dict(line.split(None, 1) for line in lines)
+
+
 def load(paths, only):
     cases = []
     for path in paths:
@@ -317,12 +328,16 @@ def main():
     parse.add_argument("--parser", required=True)
     parse.add_argument("--module", default="")
     parse.add_argument("--only", default="")
+    parse.add_argument("--except", dest="excepted", default="")
     parse.add_argument("--jobs", type=int, default=4)
     parse.add_argument("--struct", action="store_true")
     parse.add_argument("--keep", action="store_true")
     parse.add_argument("-v", "--verbose", action="store_true")
     options = parse.parse_args()
     cases = load(options.files, options.only)
+    for case in cases:
+        if case["id"] in (reasons := exceptions(options.excepted)):
+            case["skip"] = reasons[case["id"]]
     started = time.monotonic()
     runner = Runner(options)
     results = runner.run(cases)

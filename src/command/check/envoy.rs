@@ -1,9 +1,10 @@
 //! Envoy's own configuration: bootstraps, and files of listeners, clusters and routes.
 
+use super::environment::Environment;
 use super::finding::{Findings, Severity};
 use super::known::ROUTER;
 use super::node::Node;
-use super::plugin::{Environment, Plugin};
+use super::plugin::Plugin;
 use super::wasm::{Filter, Home};
 use super::{routes, tls};
 

@@ -1,9 +1,10 @@
 //! Istio's two ways of loading the filter: `EnvoyFilter` and `WasmPlugin`.
 
+use super::environment::Environment;
 use super::finding::{Findings, Severity};
 use super::known::{Anchor, ROUTER, anchor};
 use super::node::Node;
-use super::plugin::{Environment, Plugin};
+use super::plugin::Plugin;
 use super::wasm::{Filter, Home};
 
 /// Whether a manifest is one of Istio's or of Kubernetes'.

@@ -2,11 +2,11 @@
 //! surroundings.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::output::hex;
+use super::environment::Environment;
 use super::finding::{Findings, Severity};
 use super::node::Node;
 use super::source::Segment;
@@ -21,53 +21,6 @@ pub(super) struct Plugin<'a> {
     /// Its own text, where it stands as JSON in a string.
     text: Option<&'a str>,
     environment: Environment,
-}
-
-/// The environment variables that a configuration may name.
-#[derive(Clone, Debug, Default)]
-pub(in super::super) struct Environment {
-    known: BTreeMap<String, String>,
-    /// Variables whose value is known on the machine of the proxy alone.
-    from_host: BTreeSet<String>,
-    /// Whether the file tells which variables there are.
-    closed: bool,
-}
-
-impl Environment {
-    /// The variables of the command line.
-    pub(super) fn given(known: &BTreeMap<String, String>) -> Self {
-        Self {
-            known: known.clone(),
-            ..Self::default()
-        }
-    }
-
-    /// Besides, only those that a virtual machine is given: it has no others.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-    }
-
-    pub(super) fn value(&mut self, name: &str, value: &str) {
-        // The command line wins: it says what the file cannot.
-        self.known
-            .entry(name.to_owned())
-            .or_insert_with(|| value.to_owned());
-    }
-
-    pub(super) fn host(&mut self, name: &str) {
-        self.from_host.insert(name.to_owned());
-    }
-
-    /// The value of a variable: as far as it is not known here, a placeholder.
-    pub(in super::super) fn resolve(&self, name: &str) -> String {
-        self.find(name)
-            .map_or_else(|| placeholder(name), str::to_owned)
-    }
-
-    /// The value of a variable, if it can be known here.
-    pub(in super::super) fn find(&self, name: &str) -> Option<&str> {
-        self.known.get(name).map(String::as_str)
-    }
 }
 
 /// The value of a seal.
@@ -134,15 +87,15 @@ impl<'a> Plugin<'a> {
         let assumed = RefCell::new(BTreeSet::new());
         let missing = RefCell::new(BTreeSet::new());
         let env = |name: &str| {
-            if let Some(value) = self.environment.find(name) {
-                return Some(value.to_owned());
+            if self.environment.find(name).is_none() {
+                let names = if self.environment.may_have(name) {
+                    &assumed
+                } else {
+                    &missing
+                };
+                names.borrow_mut().insert(name.to_owned());
             }
-            if self.environment.closed && !self.environment.from_host.contains(name) {
-                missing.borrow_mut().insert(name.to_owned());
-            } else {
-                assumed.borrow_mut().insert(name.to_owned());
-            }
-            Some(placeholder(name))
+            Some(self.environment.resolve(name))
         };
         let compiled =
             Document::from_json(&bytes).and_then(|doc| Worker::new(&doc, &env, 0).map(|_| ()));
@@ -290,12 +243,6 @@ impl<'a> Plugin<'a> {
         .way();
         findings.at(severity, node, way, reason);
     }
-}
-
-/// A value for a variable that is not known here: fit for a seal, a secret and a hash, and another
-/// one for each name.
-fn placeholder(name: &str) -> String {
-    hex(&hmac_sha256::Hash::hash(name.as_bytes()))
 }
 
 /// Whether a value is meant as a configuration of the filter.

@@ -1,8 +1,9 @@
 //! The wasm filter's own settings: what Envoy does with it when something goes wrong.
 
+use super::environment::Environment;
 use super::finding::Findings;
 use super::node::{Node, snake};
-use super::plugin::{Environment, Plugin, from_any, is_config};
+use super::plugin::{Plugin, from_any, is_config};
 
 /// The message of the filter.
 pub(super) const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";

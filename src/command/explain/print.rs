@@ -1,6 +1,7 @@
 //! How a request's way is shown.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::super::output::Failure;
@@ -22,6 +23,17 @@ impl<'a> Printer<'a> {
 
     fn row(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{name:<11}{value}")?)
+    }
+
+    /// Variables whose values are not known here.
+    pub(super) fn assumed(&mut self, names: &BTreeSet<String>) -> Result<(), Failure> {
+        for name in names {
+            self.row(
+                "assumed",
+                &format!("some value of {name} (`--env {name}=VALUE` gives one)"),
+            )?;
+        }
+        Ok(())
     }
 
     /// Which upstream the request is for.

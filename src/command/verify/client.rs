@@ -75,7 +75,7 @@ pub(super) struct Gateway {
 }
 
 /// The largest answer that is read.
-const MOST: u64 = 64 << 20;
+const MOST: usize = 64 << 20;
 
 impl Gateway {
     pub(super) fn new(
@@ -166,12 +166,12 @@ impl Gateway {
             .and_then(|()| stream.write_all(&ask.body));
         let sent = sent.and_then(|()| stream.flush());
         let mut bytes = Vec::new();
-        let read = stream.take(MOST).read_to_end(&mut bytes);
+        let read = read_answer(&mut stream, &mut bytes);
         match parse(&bytes) {
             Some(answer) => Ok(answer),
             None => Err(match (sent, read) {
                 (Err(e), _) | (Ok(()), Err(e)) => e.to_string(),
-                (Ok(()), Ok(_)) => "the connection was closed without an answer".to_owned(),
+                (Ok(()), Ok(())) => "the connection was closed without an answer".to_owned(),
             }),
         }
     }
@@ -203,6 +203,40 @@ fn tls(ca: Option<&str>) -> Result<Arc<ClientConfig>, Failure> {
     Ok(Arc::new(config))
 }
 
+/// Reads until the answer is whole: a proxy may keep the connection open for a while.
+fn read_answer(stream: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    while bytes.len() < MOST && !is_whole(bytes) {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => bytes.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Whether an answer that says how long it is has come to its end.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
+        return false;
+    };
+    let (head, rest) = bytes.split_at(end);
+    let rest = rest.get(4..).unwrap_or_default();
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    if head.split(' ').nth(1) == Some("100") {
+        return is_whole(rest);
+    }
+    let length = head
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix("content-length:"));
+    match length.and_then(|n| n.trim().parse::<usize>().ok()) {
+        Some(length) => rest.len() >= length,
+        None => rest.ends_with(b"0\r\n\r\n") && unchunk(rest).1,
+    }
+}
+
 /// Reads an answer: its status and its body, chunks put together.
 fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
@@ -219,15 +253,15 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         line.starts_with("transfer-encoding:") && line.contains("chunked")
     });
     let body = if chunked {
-        unchunk(rest)
+        unchunk(rest).0
     } else {
         rest.to_vec()
     };
     Some(Answer { status, body })
 }
 
-/// Puts chunks together, as far as they have come.
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+/// Puts chunks together, as far as they have come, and tells whether the last one has.
+fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some(end) = memchr::memmem::find(rest, b"\r\n") {
         let (size, after) = rest.split_at(end);
@@ -240,11 +274,11 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
         let (chunk, after) = after.split_at(size.min(after.len()));
         body.extend_from_slice(chunk);
         if size == 0 {
-            break;
+            return (body, true);
         }
         rest = after.get(2..).unwrap_or_default();
     }
-    body
+    (body, false)
 }
 
 #[cfg(test)]
@@ -262,6 +296,9 @@ mod tests {
         let chunked = b"HTTP/1.1 403 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n";
         assert_eq!(parse(chunked).unwrap().body, b"abcde");
         assert!(parse(b"nonsense").is_none());
+        assert!(is_whole(chunked) && !is_whole(&chunked[..chunked.len() - 1]));
+        let length = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
+        assert!(is_whole(length) && !is_whole(&length[..length.len() - 1]));
     }
 
     #[test]

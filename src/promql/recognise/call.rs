@@ -43,7 +43,7 @@ impl Recogniser<'_> {
                 "no arguments for aggregate expression provided".to_owned(),
             ));
         }
-        self.emit(if parameter { "topk(scalar(" } else { "sum(" });
+        self.emit("abs(");
         self.open(Frame::Aggregation {
             parameter,
             args: 1,
@@ -91,7 +91,7 @@ impl Recogniser<'_> {
         let text = match self.out.frames.last_mut() {
             Some(Frame::Call { more }) => {
                 *more = true;
-                " + "
+                " ^ "
             }
             Some(Frame::Info {
                 second: second @ false,
@@ -106,7 +106,7 @@ impl Recogniser<'_> {
                 ..
             }) => {
                 *args = 2;
-                "), "
+                " ^ "
             }
             Some(Frame::Aggregation { .. }) => {
                 return Err(Fault::syntax(
@@ -132,7 +132,7 @@ impl Recogniser<'_> {
     /// Reads the second argument of `info`. The caller reads an operand next: the selector is left
     /// to it, after a look at what it is.
     fn info_selector(&mut self) -> Result<(), Fault> {
-        self.emit(" + ");
+        self.emit(" ^ ");
         match self.tok.kind {
             Kind::LeftBrace => Ok(()),
             _ => Err(Fault::at(

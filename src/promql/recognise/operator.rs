@@ -43,7 +43,7 @@ impl Recogniser<'_> {
             | Kind::Word(Word::SetOperator | Word::Atan2) => self.count_operator()?,
             _ => return Err(self.unexpected("", "an operator or the end of input")),
         }
-        self.emit(" + ");
+        self.emit(" ^ ");
         self.advance()?;
         if self.tok.kind == Kind::Word(Word::Bool) {
             self.advance()?;

@@ -129,3 +129,25 @@ fn what_just_keeps_the_limits_is_confined() {
             .contains("guards.max_matchers")
     );
 }
+
+#[test]
+fn the_deepest_tree_fits_a_small_stack() {
+    // The largest limits that take effect; a debug build needs more stack than the module does.
+    let guards = serde_json::from_str(r#"{"max_depth": 1000, "max_operators": 9000}"#).unwrap();
+    let confiner = Confiner::new::<&str>(&[], OnConflict::Intersect, guards);
+    let mut nested = "up".to_owned();
+    for _ in 0..100 {
+        nested = format!("topk({nested},up{})", "+a".repeat(8));
+    }
+    let chain = format!("up{}", "^-up".repeat(500));
+    let run = move || {
+        let mut cache = QueryCache::new(0, 0);
+        for query in [&nested, &chain] {
+            confiner.query(&mut cache, query, &scope()).unwrap();
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .stack_size(512 * 1024)
+        .spawn(run);
+    thread.unwrap().join().unwrap();
+}

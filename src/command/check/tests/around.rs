@@ -86,3 +86,44 @@ fn manifests_without_the_filter_are_not_enough() {
     let found = findings(&[("a.yaml", AROUND)]);
     assert_eq!(found.len(), 1, "{found:?}");
 }
+
+const ROUTE: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: metrics, namespace: monitoring }
+spec:
+  rules:
+  - matches: [{ headers: [{ name: X-Promfence-Seal, value: some-value }] }]
+    filters: [{ type: RequestHeaderModifier, requestHeaderModifier: { remove: [x-promfence-seal] } }]
+    backendRefs: [{ name: thanos-query, port: 9090 }]
+";
+
+#[test]
+fn each_mistake_in_a_route_of_the_gateway_api_is_found() {
+    each_is_found(
+        "r.yaml",
+        ROUTE,
+        &[("w.yaml", PLUGIN)],
+        &[
+            (
+                "name: X-Promfence-Seal, value",
+                "name: x, value",
+                "upstreams[1].thanos without asking",
+            ),
+            (
+                "value: some-value }",
+                "value: s, type: RegularExpression }",
+                "without asking for the seal",
+            ),
+            (
+                "matches: [{",
+                "matches: [{ path: { value: / } }, {",
+                "without asking for the seal",
+            ),
+            (
+                "remove: [x-promfence-seal]",
+                "remove: [x]",
+                "the seal would reach the upstream",
+            ),
+        ],
+    );
+}
