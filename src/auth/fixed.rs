@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::credential::Credential;
-use super::mapping::Rights;
+use super::rights::Rights;
 use crate::config::auth as config;
 use crate::config::error::Problems;
 use crate::config::leaf::Secret;

@@ -1,32 +1,27 @@
 //! From verified claims to a grant.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::claims::{self, Claims};
 use super::error::Reason;
+use super::labels::Labels;
+use super::rights::{Rights, reached};
 use crate::config::auth as config;
 use crate::config::error::Problems;
 use crate::grant::{Grant, Source, Tenants};
-use crate::tenant::{LabelName, TenantId};
+use crate::tenant::TenantId;
 
 /// The most tenants that a token may name.
-pub(super) const MAX_TENANTS: usize = 256;
-/// The most labels that a token may enforce, and the most values of each.
-const MAX_LABELS: usize = 16;
-
-/// Labels with their allowed values.
-type Labels = Vec<(LabelName, Vec<Arc<str>>)>;
+const MAX_TENANTS: usize = 256;
 
 /// How an issuer's claims become a grant.
 #[derive(Debug, Default)]
 pub(super) struct Mapping {
     tenants: Vec<TenantClaim>,
-    labels: Vec<(LabelName, LabelClaim)>,
-    labels_from: Option<String>,
+    labels: Labels,
     admins: Option<(String, Vec<String>, Rights)>,
     words: Option<config::Rights>,
     subject: String,
@@ -41,80 +36,6 @@ struct TenantClaim {
     map: Option<BTreeMap<String, Rights>>,
 }
 
-#[derive(Debug)]
-struct LabelClaim {
-    claim: String,
-    split: Option<String>,
-    prefix: Option<String>,
-}
-
-/// What may be read and written.
-#[derive(Clone, Debug)]
-pub(super) struct Rights {
-    read: Tenants,
-    write: Tenants,
-}
-
-impl Rights {
-    /// Of a configured grant. A grant that gives nothing is a problem.
-    pub(super) fn compile(doc: &config::Grant, path: &str, problems: &mut Problems) -> Self {
-        let tenants: BTreeSet<TenantId> = doc.tenants.iter().cloned().collect();
-        let own = some(tenants);
-        let read = match &doc.read {
-            Some(reach) => reached(reach),
-            None if doc.all => Tenants::All,
-            None => own.clone(),
-        };
-        if doc.all && doc.read.is_some() {
-            problems.add(
-                format!("{path}.all"),
-                "says the same as `read`: give one of them",
-            );
-        }
-        let write = doc.write.as_ref().map_or(own, reached);
-        if read == Tenants::None && write == Tenants::None {
-            problems.add(path, "grants nothing: give `tenants`, `read` or `write`");
-        }
-        Self { read, write }
-    }
-
-    /// As a grant.
-    pub(super) fn grant(self, subject: &str, source: Source) -> Grant {
-        Grant {
-            subject: printable(subject).into(),
-            source,
-            read: self.read,
-            write: self.write,
-            labels: Vec::new(),
-        }
-    }
-
-    /// For one tenant.
-    pub(super) fn of_tenant(tenant: TenantId, read: bool, write: bool) -> Self {
-        let one = |yes: bool| some(yes.then(|| tenant.clone()).into_iter().collect());
-        Self {
-            read: one(read),
-            write: one(write),
-        }
-    }
-
-    fn nothing() -> Self {
-        Self {
-            read: Tenants::None,
-            write: Tenants::None,
-        }
-    }
-
-    fn join(&mut self, other: &Self) {
-        join(&mut self.read, &other.read);
-        join(&mut self.write, &other.write);
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.read == Tenants::None && self.write == Tenants::None
-    }
-}
-
 impl Mapping {
     /// Of a configured issuer.
     pub(super) fn compile(doc: &config::Issuer, path: &str, problems: &mut Problems) -> Self {
@@ -127,29 +48,10 @@ impl Mapping {
         if doc.tenants.is_empty() && doc.admins.is_none() {
             problems.add(format!("{path}.tenants"), "no claim gives a tenant");
         }
-        let labels = doc
-            .labels
-            .iter()
-            .map(|(name, l)| {
-                let path = format!("{path}.labels.{name}");
-                pointer(&l.claim, &format!("{path}.claim"), problems);
-                not_empty(l.split.as_deref(), &format!("{path}.split"), problems);
-                let claim = LabelClaim {
-                    claim: l.claim.clone(),
-                    split: l.split.clone(),
-                    prefix: l.strip_prefix.clone(),
-                };
-                (name.clone(), claim)
-            })
-            .collect();
-        if let Some(from) = &doc.labels_from {
-            pointer(from, &format!("{path}.labels_from"), problems);
-        }
         pointer(&doc.subject, &format!("{path}.subject"), problems);
         Self {
             tenants,
-            labels,
-            labels_from: doc.labels_from.clone(),
+            labels: Labels::compile(doc, path, problems),
             admins: doc.admins.as_ref().map(|a| admins(a, path, problems)),
             words: doc.rights.as_ref().map(|r| rights(r, path, problems)),
             subject: doc.subject.clone(),
@@ -183,56 +85,8 @@ impl Mapping {
         }
         let subject = claims::lookup(found, &self.subject).and_then(Value::as_str);
         let mut grant = rights.grant(subject.unwrap_or_default(), source);
-        grant.labels = self.labels(found)?;
+        grant.labels = self.labels.find(found)?;
         Ok(grant)
-    }
-
-    fn labels(&self, found: &Claims) -> Result<Labels, Reason> {
-        let mut labels: BTreeMap<LabelName, BTreeSet<Arc<str>>> = BTreeMap::new();
-        for (name, claim) in &self.labels {
-            let values =
-                claims::strings(claims::lookup(found, &claim.claim)).ok_or(Reason::Labels)?;
-            let mut set = BTreeSet::new();
-            for value in values
-                .into_iter()
-                .flat_map(|v| parts(v, claim.split.as_deref()))
-            {
-                let value = match &claim.prefix {
-                    Some(prefix) => value.strip_prefix(prefix.as_str()),
-                    None => Some(value),
-                };
-                if let Some(value) = value {
-                    set.insert(label_value(value)?);
-                }
-            }
-            labels.insert(name.clone(), set);
-        }
-        if let Some(from) = &self.labels_from {
-            let object = claims::lookup(found, from).and_then(Value::as_object);
-            let object = object.filter(|o| !o.is_empty()).ok_or(Reason::Labels)?;
-            for (name, value) in object {
-                let name = LabelName::parse(name).map_err(|_| Reason::Labels)?;
-                let values = claims::strings(Some(value)).ok_or(Reason::Labels)?;
-                let set = values
-                    .into_iter()
-                    .map(label_value)
-                    .collect::<Result<BTreeSet<_>, _>>()?;
-                // Both must hold, and one label is enforced once.
-                let set = match labels.get(&name) {
-                    Some(has) => has.intersection(&set).cloned().collect(),
-                    None => set,
-                };
-                labels.insert(name, set);
-            }
-        }
-        let fits = |set: &BTreeSet<_>| !set.is_empty() && set.len() <= MAX_TENANTS;
-        if labels.len() > MAX_LABELS || !labels.values().all(fits) {
-            return Err(Reason::Labels);
-        }
-        Ok(labels
-            .into_iter()
-            .map(|(name, set)| (name, set.into_iter().collect()))
-            .collect())
     }
 }
 
@@ -381,67 +235,23 @@ fn allow(doc: &config::Rights, found: &Claims, rights: &mut Rights) -> Result<()
     Ok(())
 }
 
-fn label_value(value: &str) -> Result<Arc<str>, Reason> {
-    if value.is_empty() || value.len() > 256 || value.chars().any(char::is_control) {
-        return Err(Reason::Labels);
-    }
-    Ok(value.into())
-}
-
-fn parts<'a>(value: &'a str, split: Option<&'a str>) -> Vec<&'a str> {
+/// The values of a text.
+pub(super) fn parts<'a>(value: &'a str, split: Option<&'a str>) -> Vec<&'a str> {
     match split {
         Some(at) => value.split(at).filter(|p| !p.is_empty()).collect(),
         None => vec![value],
     }
 }
 
-fn some(set: BTreeSet<TenantId>) -> Tenants {
-    if set.is_empty() {
-        Tenants::None
-    } else {
-        Tenants::Some(set)
-    }
-}
-
-fn reached(reach: &config::Reach) -> Tenants {
-    match reach {
-        config::Reach::None => Tenants::None,
-        config::Reach::Some(set) => some(set.clone()),
-        config::Reach::All => Tenants::All,
-    }
-}
-
-fn join(to: &mut Tenants, more: &Tenants) {
-    match (&mut *to, more) {
-        (_, Tenants::None) | (Tenants::All, _) => {}
-        (Tenants::Some(set), Tenants::Some(more)) => set.extend(more.iter().cloned()),
-        (Tenants::None | Tenants::Some(_), Tenants::All) | (Tenants::None, Tenants::Some(_)) => {
-            *to = more.clone();
-        }
-    }
-}
-
-/// A name fit for audit lines.
-fn printable(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_graphic() || c == ' ' {
-                c
-            } else {
-                '?'
-            }
-        })
-        .take(128)
-        .collect()
-}
-
-fn pointer(text: &str, path: &str, problems: &mut Problems) {
+/// Tells of a text that is no JSON Pointer.
+pub(super) fn pointer(text: &str, path: &str, problems: &mut Problems) {
     if !claims::is_pointer(text) {
         problems.add(path, "not a JSON Pointer such as `/tenants`");
     }
 }
 
-fn not_empty(text: Option<&str>, path: &str, problems: &mut Problems) {
+/// Tells of an option that is empty.
+pub(super) fn not_empty(text: Option<&str>, path: &str, problems: &mut Problems) {
     if text == Some("") {
         problems.add(path, "is empty: leave it out");
     }

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::error::AuthError;
 use super::fetch::{Fetch, FetchAnswer, FetchFailure, FetchId, Fetched, Target};
-use super::json;
 use super::keys::{BadKey, KeySet, Origin};
 use crate::config::auth as config;
 use crate::config::error::Problems;
 use crate::http::UnixTime;
+
+mod bucket;
+mod discovery;
+
+use bucket::Bucket;
+use discovery::{document, is_path};
 
 /// The largest answer of a key server, in bytes.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -53,27 +56,6 @@ struct Flight {
     target: Target,
     discovers: bool,
     started: Option<f64>,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    interval: f64,
-    burst: f64,
-    level: f64,
-    at: f64,
-}
-
-impl Bucket {
-    fn take(&mut self, now: f64) -> bool {
-        let passed = (now - self.at).max(0.0);
-        self.at = now;
-        self.level = (self.level + passed / self.interval).min(self.burst);
-        let fits = self.level >= 1.0;
-        if fits {
-            self.level -= 1.0;
-        }
-        fits
-    }
 }
 
 impl Remote {
@@ -129,24 +111,19 @@ impl Remote {
             next: 0.0,
             failures: 0,
             flight: None,
-            bucket: Bucket {
-                interval: unknown.interval.secs().max(0.1),
-                burst: f64::from(u32::try_from(unknown.burst.get()).unwrap_or(u32::MAX)),
-                level: f64::MAX,
-                at: 0.0,
-            },
+            bucket: Bucket::new(
+                unknown.interval.secs().max(0.1),
+                f64::from(u32::try_from(unknown.burst.get()).unwrap_or(u32::MAX)),
+            ),
         }
     }
 
-    /// The keys, while they may be used.
-    pub(super) fn usable(&self, now: UnixTime) -> Option<Arc<KeySet>> {
+    /// The keys, while they may be used, and when that ends.
+    pub(super) fn usable(&self, now: UnixTime) -> Option<(Arc<KeySet>, UnixTime)> {
         let keys = self.keys.as_ref()?;
-        (now.secs() < self.end(keys)).then(|| Arc::clone(&keys.set))
-    }
-
-    /// When keys end to be used.
-    pub(super) fn end(&self, keys: &Stored) -> f64 {
-        keys.at + keys.interval + self.max_stale
+        let end = keys.at + keys.interval + self.max_stale;
+        let end = UnixTime::from_secs(0).plus(end);
+        (now < end).then(|| (Arc::clone(&keys.set), end))
     }
 
     /// For a request without a key: the fetch to wait for, if one is under way or may be made.
@@ -342,29 +319,6 @@ impl Remote {
             self.next = now;
         }
     }
-
-    /// Where an issuer's document says its keys are, if that is allowed.
-    fn discovered(&self, body: &[u8]) -> Option<Target> {
-        let document = json::object(body)?;
-        if document.get("issuer").and_then(Value::as_str) != Some(self.issuer.as_str()) {
-            return None;
-        }
-        let uri = document.get("jwks_uri").and_then(Value::as_str)?;
-        let rest = uri
-            .strip_prefix("https://")
-            .or_else(|| uri.strip_prefix("http://"))?;
-        let (host, path) = rest.split_at_checked(rest.find('/')?)?;
-        let cluster = if host == self.first.authority {
-            &self.first.cluster
-        } else {
-            self.discovery.as_ref()?.hosts.get(host)?
-        };
-        is_path(path).then(|| Target {
-            cluster: cluster.clone(),
-            authority: host.to_owned(),
-            path: path.to_owned(),
-        })
-    }
 }
 
 /// Reads the keys of an answer; tells how many were left out.
@@ -375,21 +329,6 @@ pub(super) fn read(body: &[u8]) -> Result<(KeySet, usize), FetchFailure> {
         Err(BadKey::TooMany) => Err(FetchFailure::TooManyKeys),
         Err(_) => Err(FetchFailure::Garbage),
     }
-}
-
-fn document(issuer: &str) -> String {
-    let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
-    let path = rest.split_at(rest.find('/').unwrap_or(rest.len())).1;
-    format!(
-        "{}/.well-known/openid-configuration",
-        path.trim_end_matches('/')
-    )
-}
-
-fn is_path(path: &str) -> bool {
-    path.starts_with('/')
-        && path.len() <= 1024
-        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
 }
 
 /// A number from 0 to 1 that differs among workers, which ask at different times.

@@ -6,6 +6,7 @@ use super::*;
 use crate::grant::Tenants;
 use crate::http::Headers;
 
+mod claims;
 mod keys;
 mod tokens;
 
