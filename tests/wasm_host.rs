@@ -46,6 +46,8 @@ mod bodies;
 mod cases;
 #[path = "wasm_host/hostile.rs"]
 mod hostile;
+#[path = "wasm_host/identity.rs"]
+mod identity;
 #[path = "wasm_host/isolation.rs"]
 mod isolation;
 #[path = "wasm_host/itself.rs"]
