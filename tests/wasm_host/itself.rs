@@ -1,6 +1,12 @@
 //! The host itself: what it does not know it refuses, and its buffers are Envoy's.
 
-use super::state::{SharedData, fields};
+use serde_json::json;
+
+use super::lifecycle::ready;
+use super::maps::{change, set_buffer};
+use super::mint;
+use super::run::{PLAIN, QUERY, head};
+use super::state::{Deferred, SharedData, fields};
 use super::stream::Side;
 use super::vm::Vm;
 
@@ -29,6 +35,61 @@ fn calls(import: &str) -> Vec<u8> {
 #[should_panic(expected = "the import `env.proxy_new_call` is not modelled")]
 fn an_import_that_is_not_modelled_names_itself() {
     let _vm = Vm::of(&calls("proxy_new_call"));
+}
+
+/// A stream that the filter has answered.
+fn answered() -> (Vm, u32) {
+    let (mut vm, root) = ready(&json!({}));
+    let id = vm.send(root, &head("GET", "/nowhere", ""), None, PLAIN);
+    assert!(vm.is_over(id));
+    (vm, id)
+}
+
+#[test]
+#[should_panic(expected = "is answered a second time")]
+fn a_second_reply_fails() {
+    let (mut vm, id) = answered();
+    let (head, body) = (fields(&[(":status", "200")]), Vec::new());
+    vm.apply(id, Deferred::Reply { head, body });
+    vm.close(id);
+}
+
+#[test]
+#[should_panic(expected = "is resumed after a reply or a reset")]
+fn a_resume_after_a_reply_fails() {
+    let (mut vm, id) = answered();
+    vm.apply(id, Deferred::Resume { request: true });
+    vm.close(id);
+}
+
+#[test]
+#[should_panic(expected = "are put into buffer 0, which is not there")]
+fn bytes_for_a_buffer_that_is_not_there_fail() {
+    let (mut vm, root) = ready(&json!({}));
+    let id = vm.send(
+        root,
+        &head("GET", QUERY, &mint::bearer("team-a")),
+        None,
+        PLAIN,
+    );
+    vm.state().effective = id;
+    assert_ne!(set_buffer(vm.state(), 0, 0, 0, b"x"), 0);
+    vm.close(id);
+}
+
+#[test]
+#[should_panic(expected = "is changed when it has gone, or never was")]
+fn a_header_that_is_changed_too_late_fails() {
+    let (mut vm, root) = ready(&json!({}));
+    let id = vm.send(
+        root,
+        &head("GET", QUERY, &mint::bearer("team-a")),
+        None,
+        PLAIN,
+    );
+    vm.state().effective = id;
+    assert_ne!(change(vm.state(), 0, "x", Vec::clear), 0);
+    vm.close(id);
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn maps(linker: &mut Linker<State>) {
         .unwrap();
 }
 
-fn change(state: &mut State, map: i32, name: &str, f: impl FnOnce(&mut Fields)) -> i32 {
+pub(crate) fn change(state: &mut State, map: i32, name: &str, f: impl FnOnce(&mut Fields)) -> i32 {
     match open(state, map) {
         Some(fields) => {
             f(fields);
@@ -223,7 +223,13 @@ fn buffer_of(state: &mut State, buffer: i32) -> Option<Vec<u8>> {
     }
 }
 
-fn set_buffer(state: &mut State, buffer: i32, start: usize, size: usize, with: &[u8]) -> i32 {
+pub(crate) fn set_buffer(
+    state: &mut State,
+    buffer: i32,
+    start: usize,
+    size: usize,
+    with: &[u8],
+) -> i32 {
     let Some(stream) = state.stream() else {
         return BAD_ARGUMENT;
     };
