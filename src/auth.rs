@@ -114,10 +114,9 @@ impl Authenticator {
         probe::right(verifier)
     }
 
-    /// Says who sent a request.
+    /// Says who sent a request that has just come.
     ///
-    /// After [`Verdict::Wait`] the fetch is in the next answer of [`Self::due`]. The same request,
-    /// authenticated again when that fetch has ended, does not wait for the same reason again.
+    /// After [`Verdict::Wait`] the fetch is in an answer of [`Self::due`] within a second.
     pub fn authenticate(
         &mut self,
         head: &RequestHead,
@@ -125,8 +124,23 @@ impl Authenticator {
         verifier: &dyn Verifier,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
+    ) -> Result<Verdict, AuthError> {
+        self.authenticate_since(head, peer, verifier, now, now)
+    }
+
+    /// Says who sent a request that came at `since` and has waited.
+    ///
+    /// Keys that were asked for after it came settle it. It waits again only if the fetch that it
+    /// waited for had begun before.
+    pub fn authenticate_since(
+        &mut self,
+        head: &RequestHead,
+        peer: &dyn Peer,
+        verifier: &dyn Verifier,
+        since: UnixTime,
+        now: UnixTime,
         match self.places.find(head)? {
-            Some(Credential::Bearer(token)) => self.bearer(token, peer, verifier, now),
+            Some(Credential::Bearer(token)) => self.bearer(token, peer, verifier, since, now),
             Some(basic) => self.fixed_secret(&basic).map(Verdict::Grant),
             None => self.without_credential(peer, now).map(Verdict::Grant),
         }
@@ -160,6 +174,15 @@ impl Authenticator {
     }
 
     /// Key fetches to start now. Called on every tick, and after [`Verdict::Wait`].
+    /// Whether [`Self::due`] has a fetch: keys that another worker has shared may make it needless.
+    #[must_use]
+    pub fn is_due(&self, now: UnixTime) -> bool {
+        self.issuers.iter().any(|issuer| match &issuer.keys {
+            Keys::Remote(remote) => remote.is_due(now),
+            Keys::Configured(_) | Keys::Metadata(_) => false,
+        })
+    }
+
     pub fn due(&mut self, now: UnixTime) -> Vec<Fetch> {
         if (now.secs() - self.purge_at).abs() >= PURGE {
             self.purge_at = now.secs();
@@ -211,7 +234,20 @@ impl Authenticator {
             .collect()
     }
 
-    /// The source whose fetch this is.
+    /// Sets this worker apart from the others, with which it shares keys. Without a secret it
+    /// shares none, and fetches at once.
+    pub fn spread(&mut self, seed: u64, now: UnixTime) {
+        if self.secret.is_none() {
+            return;
+        }
+        for issuer in &mut self.issuers {
+            if let Keys::Remote(remote) = &mut issuer.keys {
+                remote.spread(seed, now);
+            }
+        }
+    }
+
+    /// The source whose fetch this is; none if it has ended, been given up, or become needless.
     #[must_use]
     pub fn source_of(&self, id: FetchId) -> Option<SourceId> {
         self.issuers
@@ -273,6 +309,16 @@ impl Authenticator {
     }
 
     /// How many verified tokens are remembered, and their memory in bytes.
+    /// How many issuers' keys are fetched and not there yet.
+    #[must_use]
+    pub fn keys_missing(&self) -> usize {
+        let missing = |issuer: &&Issuer| match &issuer.keys {
+            Keys::Remote(remote) => remote.keys.is_none(),
+            Keys::Configured(_) | Keys::Metadata(_) => false,
+        };
+        self.issuers.iter().filter(missing).count()
+    }
+
     #[must_use]
     pub fn cache_size(&self) -> (usize, usize) {
         self.cache.size()

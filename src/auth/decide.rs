@@ -21,6 +21,7 @@ impl Authenticator {
         token: String,
         peer: &dyn Peer,
         verifier: &dyn Verifier,
+        since: UnixTime,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
         if token.len() > self.places.max_size() {
@@ -45,7 +46,7 @@ impl Authenticator {
         }
         let token = jose::parse(token).map_err(AuthError::Invalid)?;
         let issuer = self.issuer_of(&token.claims).map_err(AuthError::Invalid)?;
-        self.token(&token, issuer, peer, verifier, now)
+        self.token(&token, issuer, peer, verifier, since, now)
     }
 
     fn issuer_of(&self, found: &Claims) -> Result<usize, Reason> {
@@ -63,6 +64,7 @@ impl Authenticator {
         index: usize,
         peer: &dyn Peer,
         verifier: &dyn Verifier,
+        since: UnixTime,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
         let issuer = self
@@ -95,7 +97,7 @@ impl Authenticator {
                     }
                     keys
                 }
-                None => return missing(remote, false, FetchId(self.next_id), now),
+                None => return missing(remote, false, FetchId(self.next_id), since, now),
             },
             Keys::Configured(keys) => Arc::clone(keys),
             Keys::Metadata(_) => return Err(AuthError::Invalid(Reason::Metadata)),
@@ -104,7 +106,9 @@ impl Authenticator {
             Ok(()) => {}
             Err(Reason::UnknownKey) => {
                 return match &mut issuer.keys {
-                    Keys::Remote(remote) => missing(remote, true, FetchId(self.next_id), now),
+                    Keys::Remote(remote) => {
+                        missing(remote, true, FetchId(self.next_id), since, now)
+                    }
                     Keys::Configured(_) | Keys::Metadata(_) => {
                         Err(AuthError::Invalid(Reason::UnknownKey))
                     }
@@ -195,9 +199,10 @@ fn missing(
     remote: &mut Remote,
     unknown: bool,
     id: FetchId,
+    since: UnixTime,
     now: UnixTime,
 ) -> Result<Verdict, AuthError> {
-    match remote.want(unknown, id, now) {
+    match remote.want(unknown, id, since, now) {
         Some(id) => Ok(Verdict::Wait(id)),
         None => Err(remote
             .refusal(unknown, now)
