@@ -20,6 +20,7 @@ mod der;
 mod error;
 mod fetch;
 mod fixed;
+mod forwarded;
 mod jose;
 mod json;
 mod keys;
@@ -124,7 +125,6 @@ impl Authenticator {
         verifier: &dyn Verifier,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
-    ) -> Result<Verdict, AuthError> {
         self.authenticate_since(head, peer, verifier, now, now)
     }
 
@@ -139,10 +139,11 @@ impl Authenticator {
         verifier: &dyn Verifier,
         since: UnixTime,
         now: UnixTime,
+    ) -> Result<Verdict, AuthError> {
         match self.places.find(head)? {
             Some(Credential::Bearer(token)) => self.bearer(token, peer, verifier, since, now),
             Some(basic) => self.fixed_secret(&basic).map(Verdict::Grant),
-            None => self.without_credential(peer, now).map(Verdict::Grant),
+            None => self.without_credential(head, peer, now).map(Verdict::Grant),
         }
     }
 
@@ -173,7 +174,6 @@ impl Authenticator {
         }
     }
 
-    /// Key fetches to start now. Called on every tick, and after [`Verdict::Wait`].
     /// Whether [`Self::due`] has a fetch: keys that another worker has shared may make it needless.
     #[must_use]
     pub fn is_due(&self, now: UnixTime) -> bool {
@@ -183,6 +183,7 @@ impl Authenticator {
         })
     }
 
+    /// Key fetches to start now. Called on every tick, and after [`Verdict::Wait`].
     pub fn due(&mut self, now: UnixTime) -> Vec<Fetch> {
         if (now.secs() - self.purge_at).abs() >= PURGE {
             self.purge_at = now.secs();
@@ -308,7 +309,6 @@ impl Authenticator {
         })
     }
 
-    /// How many verified tokens are remembered, and their memory in bytes.
     /// How many issuers' keys are fetched and not there yet.
     #[must_use]
     pub fn keys_missing(&self) -> usize {
@@ -319,6 +319,7 @@ impl Authenticator {
         self.issuers.iter().filter(missing).count()
     }
 
+    /// How many verified tokens are remembered, and their memory in bytes.
     #[must_use]
     pub fn cache_size(&self) -> (usize, usize) {
         self.cache.size()

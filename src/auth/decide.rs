@@ -13,7 +13,7 @@ use super::refresh::Remote;
 use super::verify::{self, Signature, Verifier};
 use super::{AuthError, Authenticator, Issuer, Keys, Reason, Verdict};
 use crate::grant::{Grant, Source};
-use crate::http::UnixTime;
+use crate::http::{RequestHead, UnixTime};
 
 impl Authenticator {
     pub(super) fn bearer(
@@ -133,6 +133,7 @@ impl Authenticator {
 
     pub(super) fn without_credential(
         &self,
+        head: &RequestHead,
         peer: &dyn Peer,
         now: UnixTime,
     ) -> Result<Arc<Grant>, AuthError> {
@@ -150,7 +151,7 @@ impl Authenticator {
         if let Some(error) = other {
             return Err(error);
         }
-        let presented = match self.certificates.find(peer) {
+        let presented = match self.certificates.find(head, peer) {
             peer::Presented::Grant(grant) => return Ok(grant),
             peer::Presented::Other => true,
             peer::Presented::Nothing => false,
