@@ -221,20 +221,17 @@ impl Policy {
     /// Without any ceiling it is "every tenant", never "no matcher".
     pub fn all_tenants(&self, upstream: &Upstream) -> Result<Vec<Enforced>, InvalidScope> {
         let bounds: Vec<&Bound> = self.bounds.iter().chain(&upstream.ceiling).collect();
-        let mut matchers = Vec::new();
-        for bound in &bounds {
-            if let Bound::Tenants(list) = bound {
-                matchers.push(Enforced::patterns(
-                    self.label.clone(),
-                    list.iter().cloned(),
-                )?);
+        let lists = bounds.iter().filter_map(|bound| match bound {
+            Bound::Tenants(list) => Some(list),
+            Bound::Unlimited => None,
+        });
+        let mut matchers: Vec<Enforced> = Vec::new();
+        for list in lists.chain(&self.valid) {
+            let matcher = Enforced::patterns(self.label.clone(), list.iter().cloned())?;
+            // Two bounds that say the same are one.
+            if !matchers.contains(&matcher) {
+                matchers.push(matcher);
             }
-        }
-        if let Some(valid) = &self.valid {
-            matchers.push(Enforced::patterns(
-                self.label.clone(),
-                valid.iter().cloned(),
-            )?);
         }
         if matchers.is_empty() && bounds.is_empty() {
             let every = TenantPattern::parse("*").map_err(|_| InvalidScope::Empty)?;
