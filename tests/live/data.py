@@ -109,8 +109,15 @@ def series(tenant, times):
     """Series of a tenant for remote-write, without the label that a receiver adds by itself."""
     word = WORDS[tenant]
     steps = list(enumerate(times))
+    counted = {"__name__": "requests_total", "path": f"/{word}/pay", "job": f"{word}-job"}
     return [
-        ({"__name__": "requests_total", "path": f"/{word}/pay", "job": f"{word}-job"}, [(t, 5.0 * i) for i, t in steps]),
+        (counted, [(t, 5.0 * i) for i, t in steps], {"trace_id": f"{word}-trace"}),
         ({"__name__": f"{word}_only", f"{word}_label": f"{word}-value"}, [(t, 3.0) for _, t in steps]),
         ({"__name__": "shared_gauge", "zone": f"{word}-zone"}, [(t, i % 5 + 0.5) for i, t in steps]),
     ]
+
+
+def archive(word, end, steps=60):
+    """An hour of a series up to a time in seconds, as OpenMetrics for `promtool tsdb create-blocks-from`."""
+    lines = [f'{word}_archived{{vault="{word}-vault"}} {i} {end - 60 * (steps - i)}' for i in range(steps)]
+    return "\n".join([f"# TYPE {word}_archived gauge", *lines, "# EOF", ""])

@@ -23,13 +23,24 @@ def integer(number, value):
 
 
 def write_request(series):
-    """A remote-write 1.0 request of (labels, [(time in ms, value)]), labels sorted as they must be."""
+    """A remote-write 1.0 request of (labels, [(time in ms, value)]), and perhaps the labels of an
+    exemplar at the last of these times."""
     out = []
-    for labels, samples in series:
-        made = b"".join(message(1, message(1, n) + message(2, v)) for n, v in sorted(labels.items()))
-        made += b"".join(message(2, b"\x09" + struct.pack("<d", v) + integer(2, at)) for at, v in samples)
+    for labels, samples, *exemplar in series:
+        made = pairs(labels)
+        made += b"".join(message(2, double(1, v) + integer(2, at)) for at, v in samples)
+        made += b"".join(message(3, pairs(e) + double(2, 1.0) + integer(3, samples[-1][0])) for e in exemplar)
         out.append(message(1, made))
     return compress(b"".join(out))
+
+
+def pairs(labels):
+    """Labels, sorted as they must be."""
+    return b"".join(message(1, message(1, n) + message(2, v)) for n, v in sorted(labels.items()))
+
+
+def double(number, value):
+    return varint(number << 3 | 1) + struct.pack("<d", value)
 
 
 WRITE_HEADERS = {

@@ -1,6 +1,7 @@
 """Real upstreams of a stack, each started by one call that returns its port."""
 
 import json
+import subprocess
 
 import stack as stacks
 
@@ -88,6 +89,20 @@ class Thanos:
         to = [f"--endpoint=127.0.0.1:{self.ports[e + '-grpc']}" for e in endpoints]
         return self.start("query", name, *to, "--query.replica-label=receive_replica", *flags)
 
+    def sidecar(self, prometheus, tsdb, name="sidecar"):
+        """A sidecar of a Prometheus: its series, rules, targets, metadata and exemplars."""
+        return self.start("sidecar", name, f"--prometheus.url=http://127.0.0.1:{prometheus}", f"--tsdb.path={tsdb}")
+
+    def store(self, blocks, name="store"):
+        """A store gateway over a bucket in a folder. `blocks` maps a tenant to OpenMetrics."""
+        bucket = json.dumps({"type": "FILESYSTEM", "config": {"directory": self.stack.path(name, "bucket")}})
+        for tenant, text in blocks.items():
+            file, made = self.stack.write(f"{name}-{tenant}.om", text), self.stack.path(name, tenant)
+            run(stacks.tool("promtool"), "tsdb", "create-blocks-from", "openmetrics", file, made)
+            upload = ["tools", "bucket", "upload-blocks", f"--path={made}", f"--objstore.config={bucket}"]
+            run(self.tool, *upload, f'--label=tenant_id="{tenant}"')
+        return self.start("store", name, f"--data-dir={self.stack.path(name, 'data')}", f"--objstore.config={bucket}")
+
     def rule(self, rules, query, name="rule", labels=("rule_replica=\"0\"",), flags=()):
         """A ruler over a rules file, with the whole text of a query configuration."""
         return self.start(
@@ -113,3 +128,11 @@ class Thanos:
             f"--labels.response-cache-config={cache}",
             "--labels.response-cache-max-freshness=0",
         )
+
+
+def run(*argv):
+    """Runs a program to its end and returns what it printed."""
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, argv[:3]))} ended with {done.returncode}: {done.stderr[-2000:]}{done.stdout[-500:]}")
+    return done.stdout
