@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod deny;
 mod headers;
+mod proof;
 mod read;
 mod select;
 mod step;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::config::error::Problems;
 use crate::config::{Ceiling, Document, OtherHosts};
+use crate::params;
 use crate::route::{self, Path, Route, RouteError};
 use crate::scope::{Enforced, InvalidScope};
 use crate::tenant::{LabelName, TenantId, TenantPattern};
@@ -108,6 +109,18 @@ impl Policy {
         }
         if tenancy.select.parameter.is_empty() {
             problems.add("tenancy.select.parameter", "must not be empty");
+        }
+        let own = [
+            ("tenancy.select.parameter", Some(&tenancy.select.parameter)),
+            ("auth.token.query", doc.auth.token.query.as_ref()),
+        ];
+        for (path, name) in own {
+            if let Some(name) = name.filter(|name| params::is_known(name)) {
+                problems.add(
+                    path,
+                    format!("`{name}` means something else on some endpoint"),
+                );
+            }
         }
         if tenancy.max_tenants.get() == 0 {
             problems.add("tenancy.max_tenants", "must be at least 1");
@@ -321,3 +334,6 @@ pub(crate) fn paths(upstream: &Upstream) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
