@@ -21,7 +21,8 @@ def start_receive(stack, name, write, grpc, http, *more):
         stacks.tool("thanos"), "receive", f"--tsdb.path={stack.path(name + '-data')}", "--log.level=info",
         f"--grpc-address=127.0.0.1:{grpc}", f"--http-address=127.0.0.1:{http}",
         f"--remote-write.address=127.0.0.1:{write}", "--receive.tenant-header=THANOS-TENANT",
-        "--receive.tenant-label-name=tenant_id", '--label=replica="0"', "--tsdb.max-exemplars=100000",
+        "--receive.tenant-label-name=tenant_id", f"--receive.capnproto-address=127.0.0.1:{stack.port()}",
+        '--label=replica="0"', "--tsdb.max-exemplars=100000",
         "--tsdb.enable-native-histograms", "--tsdb.retention=1d", "--http-grace-period=1s", "--grpc-grace-period=1s", *more,
     ]
     stack.start(name, argv, f"http://127.0.0.1:{http}/-/ready")
