@@ -77,8 +77,11 @@ class Stack:
             f.write(text)
         return path
 
-    def start(self, name, argv, ready=None, seconds=60, env=None, cwd=None):
-        """Starts a program, its output in NAME.log; waits until `ready` (a URL or a callable) holds."""
+    def start(self, name, argv, ready=None, seconds=60, env=None, cwd=None, tries=1):
+        """Starts a program, its output in NAME.log; waits until `ready` (a URL or a callable) holds.
+
+        With `tries`, one that ends before it is ready is started again.
+        """
         log = open(self.path(f"{name}.log"), "ab")
         process = subprocess.Popen(
             [str(a) for a in argv], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -88,7 +91,12 @@ class Stack:
         self.processes[name] = process
         if ready:
             check = ready if callable(ready) else lambda: answers(ready)
-            self.wait(f"{name} to be ready", check, seconds, name)
+            try:
+                self.wait(f"{name} to be ready", check, seconds, name)
+            except RuntimeError:
+                if tries <= 1:
+                    raise
+                return self.start(name, argv, ready, seconds, env, cwd, tries - 1)
         return process
 
     def wait(self, what, check, seconds=30, name=None):
