@@ -12,7 +12,7 @@ import Provider from 'oidc-provider';
 const [port, tenants, certificate, key] = process.argv.slice(2);
 const issuer = `${certificate ? 'https' : 'http'}://127.0.0.1:${port}`;
 const RESOURCE = 'urn:promfence:metrics';
-const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'PS256', 'ES384'];
+const ALGORITHMS = ['ES256', 'RS256', 'Ed25519', 'PS256', 'ES384'];
 
 let keys = [];
 let handle;
@@ -22,7 +22,7 @@ function newKey() {
   const pair = {
     ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
     ES384: () => generateKeyPairSync('ec', { namedCurve: 'P-384' }),
-    EdDSA: () => generateKeyPairSync('ed25519'),
+    Ed25519: () => generateKeyPairSync('ed25519'),
     RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
     PS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
   }[alg]();
@@ -43,6 +43,7 @@ function serve() {
       id_token_signed_response_alg: alg,
       scope: 'metrics:read metrics:write',
     })),
+    enabledJWA: { idTokenSigningAlgValues: ALGORITHMS },
     scopes: ['metrics:read', 'metrics:write'],
     extraTokenClaims: (ctx, token) => ({ tenants: [token.clientId] }),
     features: {
