@@ -19,6 +19,7 @@ use crate::config::Document;
 use crate::config::auth::Keys;
 use crate::config::error::Problems;
 use crate::exchange::{Lookup, Worker};
+use crate::http::UnixTime;
 
 /// The root context.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub(super) struct Root {
     shared: Option<Rc<Shared>>,
     fetches: HashMap<u32, FetchId>,
     ticks: u32,
+    /// How many ticks are a second.
+    every: u32,
 }
 
 /// What the streams of one configuration share.
@@ -34,6 +37,41 @@ pub(super) struct Shared {
     pub(super) meter: RefCell<Meter>,
     pub(super) verifier: HostVerifier,
     pub(super) waiting: RefCell<Vec<Waiting>>,
+    /// Streams of whom a body is held until it is whole, by their context.
+    pub(super) gathering: RefCell<HashMap<u32, Gathering>>,
+}
+
+/// A stream of whom a body is held.
+pub(super) struct Gathering {
+    until: UnixTime,
+    flow: Rc<RefCell<Flow>>,
+}
+
+impl Shared {
+    /// Gives a stream the policy's time for a body that has just begun.
+    pub(super) fn gather(&self, context: u32, flow: &Rc<RefCell<Flow>>) {
+        let until = io::now().plus(self.worker.borrow().policy.gather_timeout);
+        let flow = flow.clone();
+        self.gathering
+            .borrow_mut()
+            .insert(context, Gathering { until, flow });
+    }
+
+    /// Gives up the bodies whose time is over.
+    fn give_up_late(&self) {
+        let now = io::now();
+        let late: Vec<(u32, Gathering)> = self
+            .gathering
+            .borrow_mut()
+            .extract_if(|_, gathering| gathering.until <= now)
+            .collect();
+        for (context, Gathering { flow, .. }) in late {
+            // The stream may have ended meanwhile.
+            if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
+                flow.borrow_mut().overdue(self);
+            }
+        }
+    }
 }
 
 /// A stream that waits for a fetch of keys.
@@ -46,8 +84,8 @@ pub(super) struct Waiting {
 /// How often keys are looked after. A request that waits for keys waits up to this much longer.
 const TICK: Duration = Duration::from_millis(50);
 
-/// After how many ticks the keys of other workers are looked for.
-const SHARED_EVERY: u32 = 20;
+/// After how many ticks the keys of other workers, and bodies that are late, are looked for.
+const SELDOM: u32 = 20;
 
 /// The largest key set that is read from the host.
 const MAX_KEY_SET: usize = 1 << 20;
@@ -77,14 +115,14 @@ impl Root {
         }
         let mut meter = Meter::default();
         meter.gauge("promfence.host_signatures", u64::from(verifier.works()));
-        if fetches_keys(&doc) {
-            let _no_ticks = hostcalls::set_tick_period(TICK);
-        }
+        self.every = if fetches_keys(&doc) { SELDOM } else { 1 };
+        let _no_ticks = hostcalls::set_tick_period(TICK * SELDOM / self.every);
         self.shared = Some(Rc::new(Shared {
             worker: RefCell::new(worker),
             meter: RefCell::new(meter),
             verifier,
             waiting: RefCell::default(),
+            gathering: RefCell::default(),
         }));
         Ok(())
     }
@@ -172,6 +210,9 @@ fn wake(shared: &Shared, id: FetchId) {
         // The stream may have ended while it waited.
         if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
             Flow::keys_fetched(&flow, shared);
+            if flow.borrow().gathers() {
+                shared.gather(context, &flow);
+            }
         }
     }
 }
@@ -235,10 +276,15 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         if let Some(shared) = self.shared.clone() {
             self.ticks = self.ticks.wrapping_add(1);
-            if self.ticks.is_multiple_of(SHARED_EVERY) {
+            let seldom = self.ticks.is_multiple_of(self.every);
+            if seldom {
                 take_shared(&mut shared.worker.borrow_mut());
             }
             self.fetch(&shared);
+            if seldom {
+                // Last: it changes the context that host calls are for.
+                shared.give_up_late();
+            }
         }
     }
 
