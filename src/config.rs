@@ -182,6 +182,9 @@ pub struct Limits {
     pub parameters: Count,
     /// How long a look-up that a request waits for may take.
     pub lookup_timeout: Duration,
+    /// How long a body may take to come whole, where it is held until then. Over it: 408 for a
+    /// request; an answer is cut.
+    pub gather_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -192,6 +195,7 @@ impl Default for Limits {
             query_cache: Size::from_bytes(8 << 20),
             parameters: Count::new(64),
             lookup_timeout: Duration::from_secs(5),
+            gather_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use self::answer::Answer;
 use self::body::Request;
-pub use self::step::{Edit, Edits, Lookup, Piece, Reply, ReplyPiece, Step};
+pub use self::step::{Edit, Edits, Lookup, Overdue, Piece, Reply, ReplyPiece, Step};
 pub use self::worker::Worker;
 use crate::auth::{Peer, Verdict, Verifier};
 use crate::config::OtherHosts;
@@ -229,6 +229,28 @@ impl Exchange {
         self.answer.is_read()
     }
 
+    /// Whether a body, of the request or of the answer, is held until it is whole.
+    #[must_use]
+    pub fn gathers(&self) -> bool {
+        let request = matches!(self.state, State::Going) && self.request.is_held();
+        request || self.answer.is_held()
+    }
+
+    /// Gives up a body that did not come whole in time. The host calls it when the policy's
+    /// `gather_timeout` has passed since it saw the body's head; none: no body is waited for.
+    pub fn overdue(&mut self, worker: &mut Worker) -> Option<Overdue> {
+        if self.answer.is_held() {
+            self.answer.give_up(worker);
+            return Some(Overdue::Answer(deny::late_answer()));
+        }
+        if !self.gathers() {
+            return None;
+        }
+        self.request.release(worker);
+        self.state = State::Refused;
+        Some(Overdue::Request(deny::late_request()))
+    }
+
     /// Whether the host must hold the request's body back: a call-out is pending.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -389,3 +411,6 @@ impl Exchange {
         Ok(Step::Edit(pending.edits.unwrap_or_default()))
     }
 }
+
+#[cfg(test)]
+mod tests;

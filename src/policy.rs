@@ -42,6 +42,8 @@ pub struct Policy {
     pub max_parameters: usize,
     /// Seconds that a look-up may take.
     pub lookup_timeout: f64,
+    /// Seconds that a held body may take to come whole.
+    pub gather_timeout: f64,
     /// Whether a denial's line has the query.
     pub log_queries: bool,
     bounds: Vec<Bound>,
@@ -130,6 +132,9 @@ impl Policy {
         {
             problems.add("tenancy.valid", "names no tenant, so nobody could pass");
         }
+        if doc.limits.gather_timeout.secs() < 1.0 {
+            problems.add("limits.gather_timeout", "must be at least 1s");
+        }
         let percent = doc.limits.grant_share.get();
         if percent == 0 || percent > 100 {
             problems.add("limits.grant_share", "must be from 1 to 100 percent");
@@ -177,6 +182,7 @@ impl Policy {
             allowed,
             max_parameters: doc.limits.parameters.get(),
             lookup_timeout: doc.limits.lookup_timeout.secs(),
+            gather_timeout: doc.limits.gather_timeout.secs(),
             log_queries: doc.log.queries,
             bounds: global.into_iter().collect(),
             reserved,

@@ -103,10 +103,8 @@ impl Answer {
         } else if is_filtered(upstream, endpoint) {
             Success::Filter
         } else {
-            match proof::of(upstream.verify, endpoint, worker) {
-                Success::Pass => unproven(upstream.kind, endpoint),
-                proven => proven,
-            }
+            proof::of(upstream.verify, endpoint, worker)
+                .unwrap_or_else(|| unproven(upstream.kind, endpoint))
         };
         let rewords =
             !scope.is_unlimited() && (success == Success::Filter || upstream.kind == Kind::Thanos);
@@ -160,6 +158,17 @@ impl Answer {
     /// Whether the body of an answer may have to be read.
     pub(super) fn is_read(&self) -> bool {
         self.plan.is_some()
+    }
+
+    /// Whether the body is held until it is whole.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.mode, Mode::Hold { .. })
+    }
+
+    /// Gives up: nothing more of the body may pass.
+    pub(super) fn give_up(&mut self, worker: &mut Worker) {
+        self.release(worker);
+        self.mode = Mode::Ended;
     }
 
     /// Judges the head of an answer.
@@ -312,8 +321,7 @@ impl Answer {
         match result {
             Ok(bytes) => ReplyPiece::Emit(bytes),
             Err(denial) => {
-                self.release(worker);
-                self.mode = Mode::Ended;
+                self.give_up(worker);
                 ReplyPiece::Cut(denial)
             }
         }

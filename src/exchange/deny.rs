@@ -100,6 +100,18 @@ pub(super) fn held() -> Denial {
     Denial::busy("memory", "too many bytes are held at this moment", 2)
 }
 
+pub(super) fn late_request() -> Denial {
+    Denial::new(408, "late", "the body did not come whole in time")
+}
+
+pub(super) fn late_answer() -> Denial {
+    Denial::new(
+        504,
+        "late",
+        "the upstream's answer did not come whole in time",
+    )
+}
+
 pub(super) fn too_large(what: &str, limit: usize) -> Denial {
     Denial::new(
         413,

@@ -9,23 +9,20 @@ use crate::respond::{self, AnswerError, SeriesIn, Verifier, WarningCutter};
 use crate::route::Endpoint;
 use crate::scope::Scope;
 
-/// Whether and how the series of an endpoint's answer are proven to be in scope.
-pub(super) fn of(verify: Verify, endpoint: Endpoint, worker: &mut Worker) -> Success {
+/// How the series of an endpoint's answer are proven to be in scope; none: they are not.
+pub(super) fn of(verify: Verify, endpoint: Endpoint, worker: &mut Worker) -> Option<Success> {
     if series_in(endpoint).is_none() && endpoint != Endpoint::RemoteRead {
-        return Success::Pass;
+        return None;
     }
     match verify {
-        Verify::Off => Success::Pass,
-        Verify::All => Success::Verify,
+        Verify::Off => None,
+        Verify::All => Some(Success::Verify),
         Verify::Sample => {
             worker.answers = worker.answers.wrapping_add(1);
-            if worker.answers.is_multiple_of(16) {
-                Success::Verify
-            } else {
-                Success::Pass
-            }
+            let taken = worker.answers.is_multiple_of(16);
+            taken.then_some(Success::Verify)
         }
-        Verify::Stream => Success::VerifyStream,
+        Verify::Stream => Some(Success::VerifyStream),
     }
 }
 

@@ -92,6 +92,16 @@ pub enum ReplyPiece {
     Cut(Denial),
 }
 
+/// What becomes of a body that did not come whole in time.
+#[must_use]
+#[derive(Debug)]
+pub enum Overdue {
+    /// The request is answered with a denial.
+    Request(Denial),
+    /// The answer is cut: its head has gone. The denial is for the log.
+    Answer(Denial),
+}
+
 /// A question to an upstream that a request waits for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {

@@ -19,6 +19,7 @@ use crate::config::Document;
 use crate::config::auth::Keys;
 use crate::config::error::Problems;
 use crate::exchange::{Lookup, Worker};
+use crate::http::UnixTime;
 
 /// The root context.
 #[derive(Default)]
@@ -36,6 +37,41 @@ pub(super) struct Shared {
     pub(super) meter: RefCell<Meter>,
     pub(super) verifier: HostVerifier,
     pub(super) waiting: RefCell<Vec<Waiting>>,
+    /// Streams of whom a body is held until it is whole, by their context.
+    pub(super) gathering: RefCell<HashMap<u32, Gathering>>,
+}
+
+/// A stream of whom a body is held.
+pub(super) struct Gathering {
+    until: UnixTime,
+    flow: Rc<RefCell<Flow>>,
+}
+
+impl Shared {
+    /// Gives a stream the policy's time for a body that has just begun.
+    pub(super) fn gather(&self, context: u32, flow: &Rc<RefCell<Flow>>) {
+        let until = io::now().plus(self.worker.borrow().policy.gather_timeout);
+        let flow = flow.clone();
+        self.gathering
+            .borrow_mut()
+            .insert(context, Gathering { until, flow });
+    }
+
+    /// Gives up the bodies whose time is over.
+    fn give_up_late(&self) {
+        let now = io::now();
+        let late: Vec<(u32, Gathering)> = self
+            .gathering
+            .borrow_mut()
+            .extract_if(|_, gathering| gathering.until <= now)
+            .collect();
+        for (context, Gathering { flow, .. }) in late {
+            // The stream may have ended meanwhile.
+            if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
+                flow.borrow_mut().overdue(self);
+            }
+        }
+    }
 }
 
 /// A stream that waits for a fetch of keys.
@@ -89,6 +125,7 @@ impl Root {
             meter: RefCell::new(meter),
             verifier,
             waiting: RefCell::default(),
+            gathering: RefCell::default(),
         }));
         Ok(())
     }
@@ -197,6 +234,9 @@ fn wake(shared: &Shared, ended: impl Fn(&Authenticator, FetchId) -> bool) {
         // The stream may have ended while it waited.
         if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
             Flow::keys_fetched(&flow, context, shared);
+            if flow.borrow().gathers() {
+                shared.gather(context, &flow);
+            }
         }
     }
 }
@@ -268,6 +308,8 @@ impl RootContext for Root {
             wake(&shared, |auth, id| auth.source_of(id).is_none());
             if second {
                 measure(&shared);
+                // Last: it changes the context that host calls are for.
+                shared.give_up_late();
             }
         }
     }

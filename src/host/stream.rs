@@ -16,7 +16,7 @@ use super::io::{self, Failed, Properties};
 use super::meter::{ALLOWED, ANSWERS, DENIED};
 use super::root::{Shared, Waiting};
 use crate::deny::Denial;
-use crate::exchange::{Exchange, Host, Piece, Reply, ReplyPiece, Step};
+use crate::exchange::{Exchange, Host, Overdue, Piece, Reply, ReplyPiece, Step};
 use crate::http::{RequestHead, ResponseHead};
 
 /// The context of one stream.
@@ -53,6 +53,13 @@ impl Stream {
             context,
             shared,
             flow: Rc::default(),
+        }
+    }
+
+    /// Sees to it that a body that is held from now on does not take for ever.
+    fn watch(&self) {
+        if self.flow.borrow().gathers() {
+            self.shared.gather(self.context, &self.flow);
         }
     }
 
@@ -150,14 +157,7 @@ impl Stream {
             }
             ReplyPiece::Cut(denial) => {
                 io::replace(BufferType::HttpResponseBody, size, &[])?;
-                warn!(
-                    "promfence cut endpoint={} reason={} text=\"{}\"",
-                    flow.exchange.audit().endpoint,
-                    denial.reason,
-                    denial.text
-                );
-                self.shared.meter.borrow_mut().count(ANSWERS, denial.reason);
-                let _gone = hostcalls::reset_http_response();
+                flow.cut(&self.shared, &denial);
                 Ok(Action::Pause)
             }
         }
@@ -165,6 +165,35 @@ impl Stream {
 }
 
 impl Flow {
+    /// Whether a body is held until it is whole.
+    pub(super) fn gathers(&self) -> bool {
+        !self.closed && self.exchange.gathers()
+    }
+
+    /// Gives up a body that is late. The host's effective context is its stream.
+    pub(super) fn overdue(&mut self, shared: &Shared) {
+        if self.closed {
+            return;
+        }
+        match self.exchange.overdue(&mut shared.worker.borrow_mut()) {
+            None => {}
+            Some(Overdue::Request(denial)) => self.refuse(shared, &denial),
+            Some(Overdue::Answer(denial)) => self.cut(shared, &denial),
+        }
+    }
+
+    /// Resets an answer whose head has gone.
+    fn cut(&self, shared: &Shared, denial: &Denial) {
+        warn!(
+            "promfence cut endpoint={} reason={} text=\"{}\"",
+            self.exchange.audit().endpoint,
+            denial.reason,
+            denial.text
+        );
+        shared.meter.borrow_mut().count(ANSWERS, denial.reason);
+        let _gone = hostcalls::reset_http_response();
+    }
+
     /// Goes on with a request that waited for keys. The host's effective context is its stream.
     pub(super) fn keys_fetched(this: &Rc<RefCell<Self>>, context: u32, shared: &Shared) {
         let mut flow = this.borrow_mut();
@@ -341,7 +370,9 @@ impl HttpContext for Stream {
             flow.exchange
                 .request_headers(&mut self.shared.worker.borrow_mut(), &head, ends, &host)
         };
-        self.step(step)
+        let action = self.step(step);
+        self.watch();
+        action
     }
 
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
@@ -413,7 +444,11 @@ impl HttpContext for Stream {
         let denial = match reply {
             Reply::Pass => return Action::Continue,
             Reply::Edit(edits) => match io::apply(MapType::HttpResponseHeaders, &edits) {
-                Ok(()) => return Action::Continue,
+                Ok(()) => {
+                    drop(flow);
+                    self.watch();
+                    return Action::Continue;
+                }
                 Err(Failed) => failed(),
             },
             Reply::Refuse(denial) => denial,
@@ -455,6 +490,7 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
+        self.shared.gathering.borrow_mut().remove(&self.context);
         let mut flow = self.flow.borrow_mut();
         flow.gone = true;
         flow.exchange.end(&mut self.shared.worker.borrow_mut());
@@ -464,6 +500,9 @@ impl HttpContext for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // A stream that ends without a log callback gives back what it holds as well.
+        if let Ok(mut gathering) = self.shared.gathering.try_borrow_mut() {
+            gathering.remove(&self.context);
+        }
         if let (Ok(mut flow), Ok(mut worker)) = (
             self.flow.try_borrow_mut(),
             self.shared.worker.try_borrow_mut(),

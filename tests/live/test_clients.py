@@ -1,6 +1,8 @@
 """Real clients through the gateway: promtool, amtool, a Prometheus that reads and one that federates."""
 
+import gzip
 import json
+import os
 import subprocess
 import time
 import unittest
@@ -47,6 +49,7 @@ def document():
         "auth": {"issuers": [ISSUER.config()]},
         "upstreams": [
             {"prometheus": {**host, "cluster": "prometheus", "seal": "p" * 32, **prometheus}},
+            {"prometheus": {**host, "cluster": "prometheus", "seal": "d" * 32, "prefix": "/plain"}},
             {"receive": {**host, "cluster": "receive", "seal": "r" * 32, "prefix": "/receive"}},
             {"alertmanager": {**host, "cluster": "alertmanager", "seal": "a" * 32, "prefix": "/am", "post_alerts": True}},
         ],
@@ -130,14 +133,19 @@ class Promtool(Clients):
         self.assertIn("parse error", text)
 
     def test_push_metrics_to_prometheus_and_to_receive(self):
-        first, second = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
-        for path, version in (("/api/v1/write", first), ("/api/v1/write", second), ("/receive/api/v1/receive", first)):
+        for path in ("/api/v1/write", "/receive/api/v1/receive"):
             for tenant, word in data.WORDS.items():
                 file = STACK.write("pushed.prom", f"# TYPE pushed_total counter\npushed_total{{by=\"{word}\"}} 4\n")
-                flags = ["--http.config.file", config_file(tenant), f"--protobuf_message={version}", f"--remote-write.path={path}"]
+                flags = ["--http.config.file", config_file(tenant), f"--remote-write.path={path}"]
                 text = run("promtool", "push", "metrics", *flags, URL, file)
                 self.assertIn("SUCCESS", text)
         self.each(self.query("instant", URL, "pushed_total"), 'by="{word}"')
+
+    def test_what_a_receiver_would_lose_without_a_word_is_refused(self):
+        """This promtool puts a body of 1.0 under the headers of 2.0; Prometheus says 204 and stores nothing."""
+        file = STACK.write("lost.prom", "# TYPE lost_total counter\nlost_total 4\n")
+        flags = ["--http.config.file", config_file(A), "--protobuf_message=io.prometheus.write.v2.Request"]
+        self.assertIn("fields of remote-write 1.0", run("promtool", "push", "metrics", *flags, URL, file, ends=1))
 
 
 class Amtool(Clients):
@@ -169,6 +177,42 @@ class Amtool(Clients):
         self.am(A, "silence", "update", "--comment=alpha-changed", id)
         self.assertIn("alpha-changed", self.am(A, "-o", "extended", "silence", "query", "alertname=alpha_updated"))
         self.am(B, "silence", "update", "--comment=beta-changed", id, ends=1)
+
+
+class Grafana(Clients):
+    """What tests/cases/grafana.jsonl writes down is answered by a real Prometheus and Alertmanager too."""
+
+    def cases(self, config):
+        with open(os.path.join(stack.ROOT, "tests", "cases", "grafana.jsonl")) as f:
+            return [case for case in map(json.loads, f) if case["config"] == config]
+
+    def replay(self, config, prefix):
+        for case in self.cases(config):
+            for tenant in data.WORDS:
+                with self.subTest(case=case["title"], tenant=tenant):
+                    asked = case["request"]
+                    client = callers.Caller(GATEWAY.port, ISSUER.token(tenant), host="127.0.0.1", prefix=prefix)
+                    # Answers are looked at, so they come as they are.
+                    headers = {**asked["headers"], "accept-encoding": "identity"}
+                    body = asked.get("body")
+                    answer = client.send(asked["method"], asked["path"], body.encode() if body is not None else None, headers)
+                    wanted = case["expect"]["status"]
+                    self.assertIn(answer.status, wanted if isinstance(wanted, list) else [wanted], answer)
+                    self.alone(answer.text, tenant)
+
+    def test_the_prometheus_data_source(self):
+        self.replay("C0", "/plain")
+
+    def test_the_alertmanager_data_source(self):
+        self.replay("C-am", "/am")
+
+    def test_compressed_answers_pass_as_they_are(self):
+        client = callers.Caller(GATEWAY.port, ISSUER.token(A), {"accept-encoding": "gzip"}, host="127.0.0.1")
+        answer = client.form("/api/v1/query", {"query": "{__name__=~'.+'}", "time": NOW})
+        self.assertEqual(answer.headers.get("content-encoding"), "gzip")
+        text = gzip.decompress(answer.body).decode()
+        self.assertIn("/alpha/pay", text)
+        self.alone(text, A)
 
 
 class AnotherPrometheus(Clients):

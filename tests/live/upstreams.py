@@ -75,6 +75,7 @@ class Thanos:
             name,
             f"--tsdb.path={self.stack.path(name, 'data')}",
             f"--remote-write.address=127.0.0.1:{write}",
+            f"--receive.capnproto-address=127.0.0.1:{self.stack.port()}",
             "--tsdb.retention=30d",
             "--tsdb.max-exemplars=1000",
             "--receive.tenant-header=THANOS-TENANT",
