@@ -24,6 +24,7 @@ use crate::deny::{Denial, Form};
 use crate::grant::Grant;
 use crate::http::{RequestHead, ResponseHead, UnixTime};
 use crate::policy::{Found, Upstream};
+use crate::remote::Counts;
 use crate::route::{Access, Endpoint, Kind, Route};
 use crate::scope::Scope;
 
@@ -99,6 +100,8 @@ pub struct Audit {
     pub query: Option<String>,
     /// What the caller may see, or write, once it is known.
     pub scope: Option<Scope>,
+    /// What is written, once it is known for whom; its counts once the body is judged.
+    pub write: Option<Counts>,
 }
 
 impl Default for Audit {
@@ -110,6 +113,7 @@ impl Default for Audit {
             admin: false,
             query: None,
             scope: None,
+            write: None,
         }
     }
 }
