@@ -25,6 +25,7 @@ use crate::deny::{Denial, Form};
 use crate::grant::Grant;
 use crate::http::{RequestHead, ResponseHead, UnixTime};
 use crate::policy::{Found, Upstream};
+use crate::remote::Counts;
 use crate::route::{Access, Endpoint, Kind, Route};
 use crate::scope::Scope;
 
@@ -106,6 +107,8 @@ pub struct Audit {
     pub query: Option<String>,
     /// What the caller may see, or write, once it is known.
     pub scope: Option<Scope>,
+    /// What is written, once it is known for whom; its counts once the body is judged.
+    pub write: Option<Counts>,
 }
 
 impl Default for Audit {
@@ -117,6 +120,7 @@ impl Default for Audit {
             admin: false,
             query: None,
             scope: None,
+            write: None,
         }
     }
 }

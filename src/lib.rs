@@ -26,4 +26,5 @@ pub mod remote;
 pub mod respond;
 pub mod route;
 pub mod scope;
+pub mod tally;
 pub mod tenant;

@@ -10,6 +10,9 @@ use crate::tenant::{LabelName, TenantPattern};
 #[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteBody {
+    /// What the upstream takes; everything if empty. A receiver that knows remote-write 1.0 alone
+    /// (Thanos Receive 0.42) answers 200 to a body of 2.0 and stores nothing of it.
+    pub protocols: Vec<WriteProtocol>,
     /// What is done with the enforced labels of series: the tenant's and those of the caller.
     pub series_label: Option<SeriesLabel>,
     /// Whether `verify` takes series without the label.
@@ -22,6 +25,21 @@ pub struct WriteBody {
     pub limits: WriteLimits,
     /// Limits for some tenants; the first entry that fits a tenant replaces those above.
     pub tenant_limits: Vec<TenantLimits>,
+}
+
+/// A protocol of writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
+pub enum WriteProtocol {
+    /// Remote-write 1.0.
+    #[serde(rename = "remote_write_1")]
+    RemoteWrite1,
+    /// Remote-write 2.0.
+    #[serde(rename = "remote_write_2")]
+    RemoteWrite2,
+    /// OTLP metrics.
+    #[serde(rename = "otlp")]
+    Otlp,
 }
 
 /// What is done with an enforced label inside the body.

@@ -10,7 +10,7 @@ use super::{Call, Exchange, Pending, Purpose, deny, select};
 use crate::deny::Denial;
 use crate::grant::Grant;
 use crate::policy::Upstream;
-use crate::remote::{self, Body, BodyPolicy, Protocol};
+use crate::remote::{self, Body, BodyPolicy, Counts, Protocol};
 use crate::respond;
 use crate::route::Endpoint;
 use crate::scope::Scope;
@@ -121,6 +121,7 @@ pub(super) fn write(
         return Err(Denial::new(400, "parameter", "a write takes no parameters"));
     }
     let (tenant, scope) = select::write(&policy, grant, upstream, call.head, &mut exchange.audit)?;
+    exchange.audit.write = Some(Counts::default());
     let one = |name| call.head.headers.one(name).map_err(|_| repeated(name));
     let endpoint = if call.route.endpoint == Endpoint::Otlp {
         remote::Endpoint::Otlp
@@ -134,11 +135,12 @@ pub(super) fn write(
         endpoint,
     )
     .map_err(|e| deny::write(&e))?;
+    let policy_of_body = body_policy(upstream)?;
+    policy_of_body.take(protocol).map_err(|e| deny::write(&e))?;
     call.edits.set(":path", upstream.path_of(call.route));
     if upstream.kind == crate::route::Kind::Receive {
         call.edits.set(upstream.header.clone(), tenant.as_str());
     }
-    let policy_of_body = body_policy(upstream)?;
     let inspects = policy_of_body.needs_body();
     let compressed = policy_of_body.compressed_limit(&tenant);
     let limit = match (upstream.max_body, inspects) {
@@ -376,6 +378,7 @@ fn whole(exchange: &mut Exchange, worker: &mut Worker, held: Held) -> Result<Pie
             let outcome = body_policy(upstream(index)?)?
                 .apply(protocol, &body, &scope, &tenant)
                 .map_err(|e| deny::write(&e))?;
+            exchange.audit.write = Some(outcome.counts);
             Ok(Piece::Emit(match outcome.body {
                 Body::Unchanged => body,
                 Body::Changed(changed) => changed,

@@ -131,6 +131,18 @@ pub(super) fn share(name: &str, entry: &[u8]) {
     let _lost = hostcalls::set_shared_data(name, Some(entry), None);
 }
 
+/// An entry of the host's shared data, with its version: 0 where there is none.
+pub(super) fn shared_versioned(name: &str) -> (Option<Vec<u8>>, Option<u32>) {
+    hostcalls::get_shared_data(name).unwrap_or((None, None))
+}
+
+/// Writes an entry of the host's shared data if it is still of this version, or not there yet.
+pub(super) fn share_if(name: &str, entry: &[u8], version: Option<u32>) -> bool {
+    // The host takes the highest number for "only if there is none", and 0 for "in any case".
+    let version = version.filter(|v| *v != 0).unwrap_or(u32::MAX);
+    hostcalls::set_shared_data(name, Some(entry), Some(version)).is_ok()
+}
+
 /// Connection properties and metadata of the stream.
 pub(super) struct Properties;
 

@@ -1,16 +1,21 @@
-//! Envoy's counters, defined when they are first needed: their names are constants of the core, so
-//! their number is bounded.
+//! Envoy's counters, defined when they are first needed: their names are constants of the core and
+//! a hundred tenants, so their number is bounded.
 
 use std::collections::HashMap;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
+use super::io;
+use crate::tally::Tally;
+
 /// The counters and gauges of one VM.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    ids: HashMap<(&'static str, &'static str), u32>,
+    words: HashMap<(&'static str, &'static str), u32>,
     gauges: HashMap<&'static str, u64>,
+    tenants: HashMap<String, HashMap<&'static str, u32>>,
+    tally: Tally,
 }
 
 /// A request that went on, by endpoint.
@@ -19,8 +24,21 @@ pub(super) const ALLOWED: &str = "promfence.allowed.endpoint";
 pub(super) const DENIED: &str = "promfence.denied.reason";
 /// An answer that was refused or cut, by reason.
 pub(super) const ANSWERS: &str = "promfence.answers_refused.reason";
+/// A write that went on to the upstream or to the judgement of its body, by tenant.
+pub(super) const WRITES: &str = "promfence.writes.tenant";
+/// A write that was refused after it was known whose it is, by tenant.
+pub(super) const WRITES_REFUSED: &str = "promfence.writes_refused.tenant";
+/// What judged bodies held, by tenant.
+pub(super) const SERIES: &str = "promfence.written_series.tenant";
+/// The same for samples.
+pub(super) const SAMPLES: &str = "promfence.written_samples.tenant";
+/// The same for exemplars.
+pub(super) const EXEMPLARS: &str = "promfence.written_exemplars.tenant";
 /// A fetch of keys, by outcome.
 pub(super) const KEYS: &str = "promfence.key_fetches.outcome";
+
+/// Where workers agree which tenants have counters of their own.
+const TALLY: &str = "promfence.tally";
 
 impl Meter {
     /// Counts one.
@@ -28,6 +46,48 @@ impl Meter {
         if let Some(id) = self.id(MetricType::Counter, group, word) {
             let _lost = hostcalls::increment_metric(id, 1);
         }
+    }
+
+    /// Counts for a tenant, under its own name or that of all others.
+    pub(super) fn tenant(&mut self, group: &'static str, tenant: &str, n: u64) {
+        let name = if self.has_own(tenant) {
+            tenant
+        } else {
+            Tally::OTHERS
+        };
+        let known = self.tenants.get(name).and_then(|ids| ids.get(group));
+        let id = known.copied().or_else(|| {
+            let full = format!("{group}.{name}");
+            let id = hostcalls::define_metric(MetricType::Counter, &full).ok()?;
+            let ids = self.tenants.entry(name.to_owned()).or_default();
+            ids.insert(group, id);
+            Some(id)
+        });
+        if let (Some(id), Ok(n)) = (id, i64::try_from(n)) {
+            let _lost = hostcalls::increment_metric(id, n);
+        }
+    }
+
+    /// Whether a tenant has counters of its own. Workers agree by the host's shared data, so that a
+    /// tenant is counted under one name.
+    fn has_own(&mut self, tenant: &str) -> bool {
+        if self.tally.has(tenant) || self.tally.is_full() {
+            return self.tally.has(tenant);
+        }
+        for _ in 0..4 {
+            let (text, cas) = io::shared_versioned(TALLY);
+            self.tally.merge(&text.unwrap_or_default());
+            if self.tally.has(tenant) || self.tally.is_full() {
+                break;
+            }
+            let mut with = self.tally.clone();
+            with.add(tenant);
+            if io::share_if(TALLY, with.text().as_bytes(), cas) {
+                self.tally = with;
+                break;
+            }
+        }
+        self.tally.has(tenant)
     }
 
     /// Sets a gauge, if it has changed here: all workers set the same one.
@@ -41,7 +101,7 @@ impl Meter {
     }
 
     fn id(&mut self, kind: MetricType, group: &'static str, word: &'static str) -> Option<u32> {
-        if let Some(id) = self.ids.get(&(group, word)) {
+        if let Some(id) = self.words.get(&(group, word)) {
             return Some(*id);
         }
         let name = if word.is_empty() {
@@ -50,7 +110,7 @@ impl Meter {
             format!("{group}.{word}")
         };
         let id = hostcalls::define_metric(kind, &name).ok()?;
-        self.ids.insert((group, word), id);
+        self.words.insert((group, word), id);
         Some(id)
     }
 }

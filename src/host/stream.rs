@@ -13,7 +13,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::io::{self, Failed, Properties};
-use super::meter::{ALLOWED, ANSWERS, DENIED};
+use super::meter::{ALLOWED, ANSWERS, DENIED, EXEMPLARS, SAMPLES, SERIES, WRITES, WRITES_REFUSED};
 use super::root::{Shared, Waiting};
 use crate::deny::Denial;
 use crate::exchange::{Exchange, Host, Overdue, Piece, Reply, ReplyPiece, Step};
@@ -115,6 +115,7 @@ impl Stream {
             }
             Piece::Emit(whole) => {
                 io::replace(BufferType::HttpRequestBody, size, &whole)?;
+                flow.count_written(&self.shared);
                 Ok(Action::Continue)
             }
             Piece::Ask(lookup, whole) => {
@@ -261,7 +262,11 @@ impl Flow {
         {
             Piece::Pass => Ok(()),
             Piece::Take => io::replace(BufferType::HttpRequestBody, size, &[]),
-            Piece::Emit(whole) => io::replace(BufferType::HttpRequestBody, size, &whole),
+            Piece::Emit(whole) => {
+                io::replace(BufferType::HttpRequestBody, size, &whole)?;
+                self.count_written(shared);
+                Ok(())
+            }
             Piece::Ask(..) => Err(Failed),
             Piece::Refuse(denial) => {
                 self.refuse(shared, &denial);
@@ -281,6 +286,9 @@ impl Flow {
                 let audit = self.exchange.audit();
                 io::publish(audit, "allowed");
                 shared.meter.borrow_mut().count(ALLOWED, audit.endpoint);
+                if audit.write.is_some() {
+                    shared.meter.borrow_mut().tenant(WRITES, &audit.tenant, 1);
+                }
                 if audit.admin {
                     info!(
                         "promfence allowed endpoint={} subject=\"{}\" tenant=\"{}\"",
@@ -308,11 +316,33 @@ impl Flow {
         }
     }
 
+    /// Counts what a judged body held.
+    fn count_written(&self, shared: &Shared) {
+        let audit = self.exchange.audit();
+        let Some(counts) = audit.write else {
+            return;
+        };
+        let mut meter = shared.meter.borrow_mut();
+        for (group, n) in [
+            (SERIES, counts.series),
+            (SAMPLES, counts.samples),
+            (EXEMPLARS, counts.exemplars),
+        ] {
+            if n > 0 {
+                meter.tenant(group, &audit.tenant, n);
+            }
+        }
+    }
+
     fn refuse(&mut self, shared: &Shared, denial: &Denial) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         let audit = self.exchange.audit();
+        if audit.write.is_some() {
+            let mut meter = shared.meter.borrow_mut();
+            meter.tenant(WRITES_REFUSED, &audit.tenant, 1);
+        }
         io::publish(audit, denial.reason);
         shared.meter.borrow_mut().count(DENIED, denial.reason);
         match &audit.query {

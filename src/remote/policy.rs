@@ -10,7 +10,9 @@ use super::snappy::{self, SnappyError};
 use super::{otlp, write1, write2};
 use crate::config::error::Problems;
 use crate::config::leaf::Size;
-use crate::config::write::{Absent, SeriesLabel, TenantLimits, WriteBody, WriteLimits};
+use crate::config::write::{
+    Absent, SeriesLabel, TenantLimits, WriteBody, WriteLimits, WriteProtocol,
+};
 use crate::scope::{Enforced, Scope};
 use crate::tenant::{LabelName, TenantId};
 
@@ -18,6 +20,7 @@ use crate::tenant::{LabelName, TenantId};
 #[derive(Clone, Debug)]
 pub struct BodyPolicy {
     label: LabelName,
+    protocols: Vec<WriteProtocol>,
     series_label: Option<SeriesLabel>,
     absent: Absent,
     rules: Vec<Rule>,
@@ -92,6 +95,7 @@ impl BodyPolicy {
         }
         problems.is_empty().then(|| Self {
             label: label.clone(),
+            protocols: config.protocols.clone(),
             series_label: config.series_label,
             absent: config.absent,
             rules,
@@ -120,6 +124,29 @@ impl BodyPolicy {
             Some(SeriesLabel::Overwrite) => true,
             Some(SeriesLabel::Verify) => self.absent == Absent::Refuse,
             Some(SeriesLabel::Drop | SeriesLabel::Reject) | None => false,
+        }
+    }
+
+    /// Refuses a protocol that the upstream does not take.
+    pub fn take(&self, protocol: Protocol) -> Result<(), WriteError> {
+        let (family, text) = match protocol {
+            Protocol::WriteV1 => (
+                WriteProtocol::RemoteWrite1,
+                "remote-write 1.0 is not taken here: set `protobuf_message: io.prometheus.write.v2.Request`",
+            ),
+            Protocol::WriteV2 => (
+                WriteProtocol::RemoteWrite2,
+                "remote-write 2.0 is not taken here: set `protobuf_message: prometheus.WriteRequest`",
+            ),
+            Protocol::Otlp | Protocol::OtlpGzip => (
+                WriteProtocol::Otlp,
+                "OTLP is not taken here: send remote-write",
+            ),
+        };
+        if self.protocols.is_empty() || self.protocols.contains(&family) {
+            Ok(())
+        } else {
+            Err(WriteError::Unsupported(text))
         }
     }
 

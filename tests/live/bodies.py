@@ -58,7 +58,7 @@ def v2(*series, at=None, value=1.0, exemplar=None):
         one = refs(labels) + message(2, double(1, value) + number(2, at))
         if exemplar:
             one += message(4, refs(exemplar) + double(2, value) + number(3, at))
-        made += message(5, one + message(6, number(1, 2)))
+        made += message(5, one + message(5, number(1, 2)))
     return b"".join(message(4, t.encode()) for t in table) + made
 
 

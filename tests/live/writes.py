@@ -9,14 +9,23 @@ import web
 RECEIVE_SEAL = "receive-seal-of-these-tests-"
 
 
-def receive(stack, name="receive", *more):
-    """Starts a Thanos Receive; returns its ports: remote-write, gRPC, HTTP."""
+def receive(stack, name="receive", *more, routes=False):
+    """Starts a Thanos Receive; returns its ports: remote-write, gRPC, HTTP.
+
+    `routes`: it has a hashring of itself; without one it enforces no limit of series.
+    """
     write, grpc, http = (stack.port() for _ in range(3))
+    if routes:
+        ring = json.dumps([{"endpoints": [f"127.0.0.1:{grpc}"]}])
+        more += (f"--receive.hashrings={ring}", f"--receive.local-endpoint=127.0.0.1:{grpc}")
     start_receive(stack, name, write, grpc, http, *more)
     return write, grpc, http
 
 
 def start_receive(stack, name, write, grpc, http, *more):
+    # Receive prunes tenants in one minute of four hours, and dies where one is not open yet.
+    while time.localtime().tm_hour % 4 == 0 and time.localtime().tm_min == 0:
+        time.sleep(1)
     argv = [
         stacks.tool("thanos"), "receive", f"--tsdb.path={stack.path(name + '-data')}", "--log.level=info",
         f"--grpc-address=127.0.0.1:{grpc}", f"--http-address=127.0.0.1:{http}",
@@ -43,9 +52,9 @@ def query(stack, *stores):
     return http
 
 
-def prometheus(stack, name="prometheus", *more, config="global: {}\n"):
+def prometheus(stack, name="prometheus", *more, config="global: {}\n", port=None):
     """Starts a Prometheus that takes writes; returns its port."""
-    port = stack.port()
+    port = port or stack.port()
     path = stack.write(f"{name}.yml", config)
     argv = [stacks.tool("prometheus"), f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}",
             f"--storage.tsdb.path={stack.path(name + '-data')}", "--web.enable-remote-write-receiver",
