@@ -116,13 +116,20 @@ impl Answer {
                 kind: upstream.kind,
                 endpoint,
                 scope: scope.clone(),
-                holder: scope.text().into(),
+                holder: Arc::default(),
                 limit: upstream.max_response,
                 rules: upstream.rules,
                 success,
                 names: None,
             }),
             mode: Mode::Pass,
+        }
+    }
+
+    /// Whose share of the worker's memory is used.
+    pub(super) fn held_by(&mut self, holder: &Arc<str>) {
+        if let Some(plan) = &mut self.plan {
+            plan.holder = holder.clone();
         }
     }
 

@@ -100,6 +100,11 @@ pub(super) fn held() -> Denial {
     Denial::busy("memory", "too many bytes are held at this moment", 2)
 }
 
+pub(super) fn requests() -> Denial {
+    let text = "too many requests of this caller's tenants are under way";
+    Denial::busy("requests", text, 1)
+}
+
 pub(super) fn too_large(what: &str, limit: usize) -> Denial {
     Denial::new(
         413,
