@@ -1,15 +1,18 @@
-//! The bytes that all streams of one worker hold together (invariant I10).
+//! The bytes that all streams of one worker hold together, and the requests under way (invariant I10).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A bound on held bytes, with a share for each holder.
+/// A bound on held bytes, with a share for each holder, and on each holder's requests under way: a
+/// request that stalls takes a connection to the upstream, whose number is bounded for all.
 #[derive(Debug)]
 pub struct Budget {
     most: usize,
     share: usize,
     held: usize,
     by_holder: HashMap<Arc<str>, usize>,
+    requests: usize,
+    under_way: HashMap<Arc<str>, usize>,
 }
 
 /// The budget, or the holder's share of it, is used up.
@@ -17,14 +20,36 @@ pub struct Budget {
 pub struct Exhausted;
 
 impl Budget {
-    /// `most` bytes in all, `percent` of them for one holder.
+    /// `most` bytes in all, `percent` of them for one holder, and `requests` of it at one time.
     #[must_use]
-    pub fn new(most: usize, percent: usize) -> Self {
+    pub fn new(most: usize, percent: usize, requests: usize) -> Self {
         Self {
             most,
             share: (most / 100).saturating_mul(percent.min(100)),
             held: 0,
             by_holder: HashMap::new(),
+            requests,
+            under_way: HashMap::new(),
+        }
+    }
+
+    /// Counts a request of a holder until it [ends](Self::end), or refuses it.
+    pub fn begin(&mut self, holder: &Arc<str>) -> Result<(), Exhausted> {
+        let own = self.under_way.get(holder).copied().unwrap_or_default();
+        if own >= self.requests {
+            return Err(Exhausted);
+        }
+        self.under_way.insert(holder.clone(), own.saturating_add(1));
+        Ok(())
+    }
+
+    /// A request that had begun has ended.
+    pub fn end(&mut self, holder: &Arc<str>) {
+        if let Some(own) = self.under_way.get_mut(holder) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                self.under_way.remove(holder);
+            }
         }
     }
 
@@ -66,7 +91,7 @@ mod tests {
     #[test]
     fn one_holder_cannot_use_up_the_others_part() {
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        let mut budget = Budget::new(1000, 50);
+        let mut budget = Budget::new(1000, 50, 1);
         assert_eq!(budget.hold(&a, 500), Ok(()));
         assert_eq!(budget.hold(&a, 1), Err(Exhausted));
         assert_eq!(budget.hold(&b, 400), Ok(()));
@@ -75,5 +100,20 @@ mod tests {
         assert_eq!(budget.hold(&b, 101), Err(Exhausted));
         budget.release(&b, 400);
         assert!(budget.by_holder.is_empty());
+    }
+
+    #[test]
+    fn the_requests_of_one_holder_do_not_count_for_another() {
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let mut budget = Budget::new(0, 50, 2);
+        assert_eq!((budget.begin(&a), budget.begin(&a)), (Ok(()), Ok(())));
+        assert_eq!(budget.begin(&a), Err(Exhausted));
+        assert_eq!(budget.begin(&b), Ok(()));
+        budget.end(&a);
+        assert_eq!(budget.begin(&a), Ok(()));
+        for holder in [&a, &a, &b] {
+            budget.end(holder);
+        }
+        assert!(budget.under_way.is_empty());
     }
 }

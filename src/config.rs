@@ -174,8 +174,11 @@ pub struct HeaderRules {
 pub struct Limits {
     /// All bytes that requests and answers may hold in one worker at one time. Over it: 503.
     pub worker_memory: Size,
-    /// The part of it that one grant may hold, in percent.
+    /// The part of it that the tenants of one grant may hold, in percent.
     pub grant_share: Count,
+    /// The most requests of the tenants of one grant that may be under way in one worker, from the
+    /// head of the request to the end of the answer. Over it: 503.
+    pub requests: Count,
     /// The bytes of the confined-query cache of one worker.
     pub query_cache: Size,
     /// The most parameters of a request.
@@ -192,6 +195,7 @@ impl Default for Limits {
         Self {
             worker_memory: Size::from_bytes(256 << 20),
             grant_share: Count::new(50),
+            requests: Count::new(256),
             query_cache: Size::from_bytes(8 << 20),
             parameters: Count::new(64),
             lookup_timeout: Duration::from_secs(5),

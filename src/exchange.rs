@@ -51,6 +51,10 @@ pub struct Exchange {
     came: Option<UnixTime>,
     /// How often it has waited for keys.
     waits: u8,
+    /// Whose share of the worker's memory is used.
+    holder: Arc<str>,
+    /// Whether the request counts among those of the holder that are under way.
+    begun: bool,
 }
 
 /// The fetch that is under way when a request comes may have begun before, so a request waits for
@@ -283,6 +287,9 @@ impl Exchange {
     pub fn end(&mut self, worker: &mut Worker) {
         self.request.release(worker);
         self.answer.release(worker);
+        if std::mem::take(&mut self.begun) {
+            worker.budget.end(&self.holder);
+        }
     }
 
     fn settle(&mut self, step: &Step) {
@@ -350,7 +357,15 @@ impl Exchange {
             Err(e) => return Err(deny::auth(&worker.auth, &e)),
         };
         self.audit.subject = grant.subject.clone();
-        self.dispatch(worker, &grant, call, host.now)
+        self.holder = grant.holder();
+        let step = self.dispatch(worker, &grant, call, host.now)?;
+        self.answer.held_by(&self.holder);
+        worker
+            .budget
+            .begin(&self.holder)
+            .map_err(|_| deny::requests())?;
+        self.begun = true;
+        Ok(step)
     }
 
     fn dispatch(

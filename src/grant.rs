@@ -45,3 +45,52 @@ pub struct Grant {
     /// Labels enforced besides the tenant, each with the allowed values (at least one).
     pub labels: Vec<(LabelName, Vec<Arc<str>>)>,
 }
+
+impl Grant {
+    /// Whose share of a worker's memory the caller's bytes count against: the tenants of the grant,
+    /// whoever of them calls, whether it reads or writes, and whatever the request narrows to.
+    #[must_use]
+    pub fn holder(&self) -> Arc<str> {
+        let mut names = BTreeSet::new();
+        for right in [&self.read, &self.write] {
+            match right {
+                Tenants::All => return "*".into(),
+                Tenants::Some(set) => names.extend(set.iter().map(TenantId::as_str)),
+                Tenants::None => {}
+            }
+        }
+        names.into_iter().collect::<Vec<_>>().join("|").into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(subject: &str, read: &[&str], write: &[&str]) -> Grant {
+        let set = |names: &[&str]| {
+            let set: BTreeSet<_> = names.iter().map(|n| TenantId::parse(n).unwrap()).collect();
+            if set.is_empty() {
+                Tenants::None
+            } else {
+                Tenants::Some(set)
+            }
+        };
+        Grant {
+            subject: subject.into(),
+            source: Source::Jwt,
+            read: set(read),
+            write: set(write),
+            labels: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn all_callers_of_a_tenant_share_one_part_of_the_memory() {
+        let reader = grant("grafana", &["a"], &[]).holder();
+        assert_eq!(reader, grant("agent", &[], &["a"]).holder());
+        assert_eq!(reader, grant("both", &["a"], &["a"]).holder());
+        assert_ne!(reader, grant("grafana", &["b"], &[]).holder());
+        assert_eq!(&*grant("x", &["b", "a"], &["c"]).holder(), "a|b|c");
+    }
+}

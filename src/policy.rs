@@ -139,6 +139,9 @@ impl Policy {
         if percent == 0 || percent > 100 {
             problems.add("limits.grant_share", "must be from 1 to 100 percent");
         }
+        if doc.limits.requests.get() == 0 {
+            problems.add("limits.requests", "must be at least 1");
+        }
         let seal_header = doc.seal.as_ref().map(|s| s.header.as_str().to_owned());
         let upstreams: Vec<Upstream> = doc
             .upstreams

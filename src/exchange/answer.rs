@@ -116,7 +116,7 @@ impl Answer {
                 kind: upstream.kind,
                 endpoint,
                 scope: scope.clone(),
-                holder: scope.text().into(),
+                holder: Arc::default(),
                 limit: upstream.max_response,
                 rules: upstream.rules,
                 success,
@@ -124,6 +124,13 @@ impl Answer {
                 names: None,
             }),
             mode: Mode::Pass,
+        }
+    }
+
+    /// Whose share of the worker's memory is used.
+    pub(super) fn held_by(&mut self, holder: &Arc<str>) {
+        if let Some(plan) = &mut self.plan {
+            plan.holder = holder.clone();
         }
     }
 

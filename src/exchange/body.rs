@@ -152,7 +152,7 @@ pub(super) fn write(
     if let Some(limit) = limit {
         refuse_declared(&call, limit)?;
     }
-    let holder = exchange.audit.tenant.clone();
+    let holder = exchange.holder.clone();
     exchange.request = match (limit, inspects) {
         (Some(limit), true) => {
             call.edits.remove("content-length");
@@ -278,7 +278,7 @@ fn hold_whole(exchange: &mut Exchange, mut call: Call<'_>, what: What) -> Result
     refuse_declared(&call, limit)?;
     call.edits.remove("content-length");
     call.edits.set(":path", call.head.path_and_query().0);
-    exchange.request = Request::hold(what, limit, exchange.audit.subject.clone());
+    exchange.request = Request::hold(what, limit, exchange.holder.clone());
     Ok(Step::Edit(call.edits))
 }
 

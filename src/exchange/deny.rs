@@ -112,6 +112,11 @@ pub(super) fn late_answer() -> Denial {
     )
 }
 
+pub(super) fn requests() -> Denial {
+    let text = "too many requests of this caller's tenants are under way";
+    Denial::busy("requests", text, 1)
+}
+
 pub(super) fn too_large(what: &str, limit: usize) -> Denial {
     Denial::new(
         413,

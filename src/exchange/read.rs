@@ -52,7 +52,7 @@ pub(super) fn parameters(
         upstream: call.upstream.index,
         endpoint: call.route.endpoint,
         scope,
-        holder: exchange.audit.subject.clone(),
+        holder: exchange.holder.clone(),
     };
     if let Some(answer) = empty_success(call.upstream, call.route.endpoint) {
         return Ok(Step::Answer(answer));

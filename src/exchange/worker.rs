@@ -51,6 +51,7 @@ impl Worker {
             budget: Budget::new(
                 doc.limits.worker_memory.bytes(),
                 doc.limits.grant_share.get(),
+                doc.limits.requests.get(),
             ),
             scopes: ScopeCache::default(),
             names: NamesCache::default(),

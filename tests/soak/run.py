@@ -17,6 +17,7 @@ for folder in ("live", "twoparsers", "cases"):
 
 import gateway  # noqa: E402
 import stack  # noqa: E402
+import thanos  # noqa: E402
 import values  # noqa: E402
 import web  # noqa: E402
 from generate import Generator  # noqa: E402
@@ -56,7 +57,7 @@ class Bench:
         self.stack = stack.Stack("soak")
         self.tokens = Tokens()
         self.canaries = {t: Canary(t) for t in TENANTS}
-        write = self.thanos()
+        write, self.query = thanos.start(self.stack)
         document = {
             "tenancy": {"label": "tenant_id", "header": "THANOS-TENANT"},
             "auth": {"issuers": [self.tokens.issuer.config()]},
@@ -67,21 +68,6 @@ class Bench:
         }
         clusters = {"receive": write, "query": self.query}
         self.gateway = gateway.Gateway(self.stack, document, clusters, workers=2, http={"access_log": []}).start()
-
-    def thanos(self):
-        s, binary = self.stack, stack.tool("thanos")
-        grpc, http, write, capnp, self.query, query_grpc = (s.port() for _ in range(6))
-        local = "127.0.0.1:{}".format
-        s.start("receive", [
-            binary, "receive", f"--tsdb.path={s.path('receive')}", "--tsdb.retention=1d", "--log.level=error", f"--grpc-address={local(grpc)}",
-            f"--http-address={local(http)}", f"--remote-write.address={local(write)}", "--receive.tenant-header=THANOS-TENANT",
-            f"--receive.capnproto-address={local(capnp)}", "--receive.tenant-label-name=tenant_id", '--label=receive_replica="0"',
-        ], f"http://{local(http)}/-/ready")
-        s.start("query", [
-            binary, "query", "--log.level=error", f"--grpc-address={local(query_grpc)}", f"--http-address={local(self.query)}",
-            f"--endpoint={local(grpc)}", "--query.replica-label=receive_replica",
-        ], f"http://{local(self.query)}/-/ready")
-        return write
 
     def client(self, tenant):
         return web.Client(self.gateway.port, self.tokens.good[tenant].decode(), host=HOST)

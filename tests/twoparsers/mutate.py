@@ -127,6 +127,8 @@ def other_spelling(r, dice, _):
     pairs = place(r, dice)
     at = dice.randrange(len(pairs))
     name, _, value = pairs[at].partition(b"=")
+    if not name:
+        return False
     form = dice.choice(["lower", "plus", "all", "raw"])
     if form == "lower":
         pairs[at] = name + b"=" + re.sub(rb"%[0-9A-F]{2}", lambda m: m[0].lower(), value)

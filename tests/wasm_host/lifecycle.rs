@@ -153,6 +153,65 @@ fn one_grant_cannot_take_what_is_kept_for_the_others() {
     vm.close(holds);
 }
 
+#[test]
+fn two_callers_of_a_tenant_have_one_share_between_them() {
+    let (mut vm, root) = ready(&json!({"limits": {"worker_memory": "64KiB", "grant_share": 50}}));
+    let body = "query=".to_owned() + &"u".repeat(30 << 10);
+    let holds = vm.open(root, false);
+    vm.request_headers(holds, form(), false);
+    vm.request_data(holds, body.as_bytes(), false);
+    let mut other = form();
+    other
+        .iter_mut()
+        .find(|(n, _)| n == "authorization")
+        .unwrap()
+        .1 = mint::bearer("reader-a").into_bytes();
+    let refused = vm.send(root, &other, Some(body.as_bytes()), PLAIN);
+    assert_eq!(vm.close(refused).client.status(), 503);
+    vm.close(holds);
+    let outcome = vm.exchange(
+        root,
+        (&other, Some(body.as_bytes())),
+        &Script::empty(),
+        PLAIN,
+        |_| Answer::reset(),
+    );
+    assert_eq!(outcome.client.status(), 200);
+}
+
+#[test]
+fn a_tenant_has_so_many_requests_under_way_and_no_more() {
+    let (mut vm, root) = ready(&json!({"limits": {"requests": 2}}));
+    let mut stalled = Vec::new();
+    for _ in 0..2 {
+        let holds = vm.open(root, false);
+        vm.request_headers(holds, form(), false);
+        stalled.push(holds);
+    }
+    let body = "query=up";
+    let own = vm.send(root, &form(), Some(body.as_bytes()), PLAIN);
+    let outcome = vm.close(own);
+    assert_eq!(outcome.client.status(), 503);
+    assert!(outcome.client.header("retry-after").is_some());
+    let mut other = form();
+    other
+        .iter_mut()
+        .find(|(n, _)| n == "authorization")
+        .unwrap()
+        .1 = mint::bearer("team-b").into_bytes();
+    let mut send = |vm: &mut Vm, head: &Fields| {
+        let script = Script::empty();
+        vm.exchange(root, (head, Some(body.as_bytes())), &script, PLAIN, |_| {
+            Answer::reset()
+        })
+    };
+    assert_eq!(send(&mut vm, &other).client.status(), 200);
+    vm.close(stalled.remove(0));
+    for _ in 0..3 {
+        assert_eq!(send(&mut vm, &form()).client.status(), 200);
+    }
+}
+
 /// F-010: a second reply, a resume after one, or a header changed too late (F-011) fails in the
 /// host itself.
 #[test]
