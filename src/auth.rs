@@ -20,6 +20,7 @@ mod der;
 mod error;
 mod fetch;
 mod fixed;
+mod forwarded;
 mod jose;
 mod json;
 mod keys;
@@ -114,10 +115,9 @@ impl Authenticator {
         probe::right(verifier)
     }
 
-    /// Says who sent a request.
+    /// Says who sent a request that has just come.
     ///
-    /// After [`Verdict::Wait`] the fetch is in the next answer of [`Self::due`]. The same request,
-    /// authenticated again when that fetch has ended, does not wait for the same reason again.
+    /// After [`Verdict::Wait`] the fetch is in an answer of [`Self::due`] within a second.
     pub fn authenticate(
         &mut self,
         head: &RequestHead,
@@ -125,10 +125,25 @@ impl Authenticator {
         verifier: &dyn Verifier,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
+        self.authenticate_since(head, peer, verifier, now, now)
+    }
+
+    /// Says who sent a request that came at `since` and has waited.
+    ///
+    /// Keys that were asked for after it came settle it. It waits again only if the fetch that it
+    /// waited for had begun before.
+    pub fn authenticate_since(
+        &mut self,
+        head: &RequestHead,
+        peer: &dyn Peer,
+        verifier: &dyn Verifier,
+        since: UnixTime,
+        now: UnixTime,
+    ) -> Result<Verdict, AuthError> {
         match self.places.find(head)? {
-            Some(Credential::Bearer(token)) => self.bearer(token, peer, verifier, now),
+            Some(Credential::Bearer(token)) => self.bearer(token, peer, verifier, since, now),
             Some(basic) => self.fixed_secret(&basic).map(Verdict::Grant),
-            None => self.without_credential(peer, now).map(Verdict::Grant),
+            None => self.without_credential(head, peer, now).map(Verdict::Grant),
         }
     }
 
@@ -157,6 +172,15 @@ impl Authenticator {
             | AuthError::NoKeys { .. }
             | AuthError::Malformed(_) => "Bearer error=\"invalid_token\"",
         }
+    }
+
+    /// Whether [`Self::due`] has a fetch: keys that another worker has shared may make it needless.
+    #[must_use]
+    pub fn is_due(&self, now: UnixTime) -> bool {
+        self.issuers.iter().any(|issuer| match &issuer.keys {
+            Keys::Remote(remote) => remote.is_due(now),
+            Keys::Configured(_) | Keys::Metadata(_) => false,
+        })
     }
 
     /// Key fetches to start now. Called on every tick, and after [`Verdict::Wait`].
@@ -211,7 +235,20 @@ impl Authenticator {
             .collect()
     }
 
-    /// The source whose fetch this is.
+    /// Sets this worker apart from the others, with which it shares keys. Without a secret it
+    /// shares none, and fetches at once.
+    pub fn spread(&mut self, seed: u64, now: UnixTime) {
+        if self.secret.is_none() {
+            return;
+        }
+        for issuer in &mut self.issuers {
+            if let Keys::Remote(remote) = &mut issuer.keys {
+                remote.spread(seed, now);
+            }
+        }
+    }
+
+    /// The source whose fetch this is; none if it has ended, been given up, or become needless.
     #[must_use]
     pub fn source_of(&self, id: FetchId) -> Option<SourceId> {
         self.issuers
@@ -270,6 +307,16 @@ impl Authenticator {
                 stale: age > keys.interval,
             })
         })
+    }
+
+    /// How many issuers' keys are fetched and not there yet.
+    #[must_use]
+    pub fn keys_missing(&self) -> usize {
+        let missing = |issuer: &&Issuer| match &issuer.keys {
+            Keys::Remote(remote) => remote.keys.is_none(),
+            Keys::Configured(_) | Keys::Metadata(_) => false,
+        };
+        self.issuers.iter().filter(missing).count()
     }
 
     /// How many verified tokens are remembered, and their memory in bytes.

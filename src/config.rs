@@ -8,6 +8,7 @@ pub mod error;
 pub mod leaf;
 #[cfg(feature = "command")]
 mod schema;
+mod tree;
 pub mod upstream;
 pub mod wkt;
 pub mod write;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use self::auth::Auth;
 use self::error::Problems;
 use self::leaf::{Count, Duration, Secret, Size};
+use self::tree::Node;
 use self::upstream::Upstream;
 use crate::tenant::{LabelName, TenantId, TenantPattern};
 
@@ -243,7 +245,7 @@ impl<'de> Deserialize<'de> for HeaderName {
 
 impl Document {
     /// Parses a plugin configuration as Envoy hands it over: JSON, or a serialised
-    /// `google.protobuf.Struct`. An error names the field.
+    /// `google.protobuf.Struct`. An error names each field.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -253,24 +255,18 @@ impl Document {
         if let Some(value) = wkt::parse(bytes) {
             return Self::from_value(value);
         }
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        match serde_path_to_error::deserialize(&mut json) {
-            Ok(document) => match json.end() {
-                Ok(()) => return Ok(document),
-                Err(e) => problems.add("", e),
-            },
-            Err(e) => problems.at(&e),
+        match serde_json::from_slice::<Node>(bytes) {
+            Ok(node) => node.read(),
+            Err(e) => {
+                problems.add("", e);
+                Err(problems)
+            }
         }
-        Err(problems)
     }
 
     /// Takes a value. An error names the field.
     pub fn from_value(value: serde_json::Value) -> Result<Self, Problems> {
-        serde_path_to_error::deserialize(value).map_err(|e| {
-            let mut problems = Problems::default();
-            problems.at(&e);
-            problems
-        })
+        Node::from(value).read()
     }
 
     /// The secrets of a document that must come from somewhere, for `promfence check`.

@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod deny;
 mod headers;
+mod proof;
 mod read;
 mod select;
 mod step;
@@ -45,9 +46,15 @@ pub struct Exchange {
     answer: Answer,
     audit: Audit,
     form: Form,
-    /// How often keys were waited for: once is enough.
-    waited: bool,
+    /// When the request came.
+    came: Option<UnixTime>,
+    /// How often it has waited for keys.
+    waits: u8,
 }
+
+/// The fetch that is under way when a request comes may have begun before, so a request waits for
+/// one more; then its caller tries again.
+const MAX_WAITS: u8 = 2;
 
 /// Where the request stands.
 #[derive(Debug, Default)]
@@ -144,7 +151,7 @@ impl Exchange {
     pub fn keys_fetched(&mut self, worker: &mut Worker, host: &Host<'_>) -> Step {
         match std::mem::take(&mut self.state) {
             State::Keys(head, ends) => {
-                self.waited = true;
+                self.waits = self.waits.saturating_add(1);
                 self.request_headers(worker, &head, ends, host)
             }
             State::New | State::Lookup(_) | State::Going | State::Refused => {
@@ -302,12 +309,14 @@ impl Exchange {
             call.edits.set(":path", path);
             return Ok(Step::Edit(call.edits));
         }
-        let grant = match worker
-            .auth
-            .authenticate(head, host.peer, host.verifier, host.now)
-        {
+        let since = *self.came.get_or_insert(host.now);
+        let verdict =
+            worker
+                .auth
+                .authenticate_since(head, host.peer, host.verifier, since, host.now);
+        let grant = match verdict {
             Ok(Verdict::Grant(grant)) => grant,
-            Ok(Verdict::Wait(_)) if self.waited => return Err(deny::no_keys(1)),
+            Ok(Verdict::Wait(_)) if self.waits >= MAX_WAITS => return Err(deny::no_keys(1)),
             Ok(Verdict::Wait(fetch)) => {
                 self.state = State::Keys(Box::new(head.clone()), ends);
                 return Ok(Step::WaitForKeys(fetch));

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::config::error::Problems;
 use crate::config::{Ceiling, Document, OtherHosts};
+use crate::params;
 use crate::route::{self, Path, Route, RouteError};
 use crate::scope::{Enforced, InvalidScope};
 use crate::tenant::{LabelName, TenantId, TenantPattern};
@@ -108,6 +109,18 @@ impl Policy {
         }
         if tenancy.select.parameter.is_empty() {
             problems.add("tenancy.select.parameter", "must not be empty");
+        }
+        let own = [
+            ("tenancy.select.parameter", Some(&tenancy.select.parameter)),
+            ("auth.token.query", doc.auth.token.query.as_ref()),
+        ];
+        for (path, name) in own {
+            if let Some(name) = name.filter(|name| params::is_known(name)) {
+                problems.add(
+                    path,
+                    format!("`{name}` means something else on some endpoint"),
+                );
+            }
         }
         if tenancy.max_tenants.get() == 0 {
             problems.add("tenancy.max_tenants", "must be at least 1");
@@ -221,20 +234,17 @@ impl Policy {
     /// Without any ceiling it is "every tenant", never "no matcher".
     pub fn all_tenants(&self, upstream: &Upstream) -> Result<Vec<Enforced>, InvalidScope> {
         let bounds: Vec<&Bound> = self.bounds.iter().chain(&upstream.ceiling).collect();
-        let mut matchers = Vec::new();
-        for bound in &bounds {
-            if let Bound::Tenants(list) = bound {
-                matchers.push(Enforced::patterns(
-                    self.label.clone(),
-                    list.iter().cloned(),
-                )?);
+        let lists = bounds.iter().filter_map(|bound| match bound {
+            Bound::Tenants(list) => Some(list),
+            Bound::Unlimited => None,
+        });
+        let mut matchers: Vec<Enforced> = Vec::new();
+        for list in lists.chain(&self.valid) {
+            let matcher = Enforced::patterns(self.label.clone(), list.iter().cloned())?;
+            // Two bounds that say the same are one.
+            if !matchers.contains(&matcher) {
+                matchers.push(matcher);
             }
-        }
-        if let Some(valid) = &self.valid {
-            matchers.push(Enforced::patterns(
-                self.label.clone(),
-                valid.iter().cloned(),
-            )?);
         }
         if matchers.is_empty() && bounds.is_empty() {
             let every = TenantPattern::parse("*").map_err(|_| InvalidScope::Empty)?;
@@ -324,3 +334,6 @@ pub(crate) fn paths(upstream: &Upstream) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

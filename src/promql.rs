@@ -89,6 +89,23 @@ impl Confiner {
         self.remembered(cache, text, scope, true)
     }
 
+    /// Whether a query is one selector alone, so that each series of its answer has the labels that
+    /// the selector enforces.
+    pub fn is_selector(&self, cache: &mut QueryCache, text: &str, scope: &Scope) -> bool {
+        let rules = Rules {
+            functions: &self.functions,
+            guards: &self.guards,
+            on_conflict: self.on_conflict,
+            scope,
+            selector_only: true,
+            confined: false,
+        };
+        let is = text.len() <= self.guards.max_bytes.bytes()
+            && recognise(text, rules, &mut cache.scratch.before).is_ok();
+        cache.scratch.trim();
+        is
+    }
+
     /// Makes the second parser build its tables, which takes up to 76 ms in a new VM.
     pub fn warm_up(&self) {
         let _ = verify::agrees(r#"m{e="t"}"#, 1);

@@ -29,7 +29,8 @@ pub(super) fn authenticator(
 ) -> Authenticator {
     let fixed = Fixed::compile(&doc.fixed, env, problems);
     let places = Places::compile(&doc.token, fixed.has_basic(), problems);
-    let certificates = Certificates::compile(&doc.mtls, problems);
+    let certificates =
+        Certificates::compile(&doc.mtls, doc.forwarded_certificate.as_ref(), problems);
     let anonymous = doc.anonymous.as_ref().map(|grant| {
         let rights = Rights::compile(grant, "auth.anonymous", problems);
         Arc::new(rights.grant("anonymous", Source::Anonymous))

@@ -13,7 +13,7 @@ use super::refresh::Remote;
 use super::verify::{self, Signature, Verifier};
 use super::{AuthError, Authenticator, Issuer, Keys, Reason, Verdict};
 use crate::grant::{Grant, Source};
-use crate::http::UnixTime;
+use crate::http::{RequestHead, UnixTime};
 
 impl Authenticator {
     pub(super) fn bearer(
@@ -21,6 +21,7 @@ impl Authenticator {
         token: String,
         peer: &dyn Peer,
         verifier: &dyn Verifier,
+        since: UnixTime,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
         if token.len() > self.places.max_size() {
@@ -45,7 +46,7 @@ impl Authenticator {
         }
         let token = jose::parse(token).map_err(AuthError::Invalid)?;
         let issuer = self.issuer_of(&token.claims).map_err(AuthError::Invalid)?;
-        self.token(&token, issuer, peer, verifier, now)
+        self.token(&token, issuer, peer, verifier, since, now)
     }
 
     fn issuer_of(&self, found: &Claims) -> Result<usize, Reason> {
@@ -63,6 +64,7 @@ impl Authenticator {
         index: usize,
         peer: &dyn Peer,
         verifier: &dyn Verifier,
+        since: UnixTime,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
         let issuer = self
@@ -95,7 +97,7 @@ impl Authenticator {
                     }
                     keys
                 }
-                None => return missing(remote, false, FetchId(self.next_id), now),
+                None => return missing(remote, false, FetchId(self.next_id), since, now),
             },
             Keys::Configured(keys) => Arc::clone(keys),
             Keys::Metadata(_) => return Err(AuthError::Invalid(Reason::Metadata)),
@@ -104,7 +106,9 @@ impl Authenticator {
             Ok(()) => {}
             Err(Reason::UnknownKey) => {
                 return match &mut issuer.keys {
-                    Keys::Remote(remote) => missing(remote, true, FetchId(self.next_id), now),
+                    Keys::Remote(remote) => {
+                        missing(remote, true, FetchId(self.next_id), since, now)
+                    }
                     Keys::Configured(_) | Keys::Metadata(_) => {
                         Err(AuthError::Invalid(Reason::UnknownKey))
                     }
@@ -129,6 +133,7 @@ impl Authenticator {
 
     pub(super) fn without_credential(
         &self,
+        head: &RequestHead,
         peer: &dyn Peer,
         now: UnixTime,
     ) -> Result<Arc<Grant>, AuthError> {
@@ -146,7 +151,7 @@ impl Authenticator {
         if let Some(error) = other {
             return Err(error);
         }
-        let presented = match self.certificates.find(peer) {
+        let presented = match self.certificates.find(head, peer) {
             peer::Presented::Grant(grant) => return Ok(grant),
             peer::Presented::Other => true,
             peer::Presented::Nothing => false,
@@ -195,9 +200,10 @@ fn missing(
     remote: &mut Remote,
     unknown: bool,
     id: FetchId,
+    since: UnixTime,
     now: UnixTime,
 ) -> Result<Verdict, AuthError> {
-    match remote.want(unknown, id, now) {
+    match remote.want(unknown, id, since, now) {
         Some(id) => Ok(Verdict::Wait(id)),
         None => Err(remote
             .refusal(unknown, now)

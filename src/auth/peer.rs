@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::forwarded;
 use super::rights::Rights;
 use crate::config::auth as config;
 use crate::config::error::Problems;
 use crate::grant::{Grant, Source};
+use crate::http::RequestHead;
 use crate::tenant::TenantId;
 use regex::{Regex, RegexBuilder};
 
@@ -30,15 +32,45 @@ impl Peer for NoPeer {
     }
 }
 
-/// Rules for client certificates, in order.
+/// Rules for client certificates, in order, and the proxies that may show those of others.
 #[derive(Debug, Default)]
-pub(super) struct Certificates(Vec<Rule>);
+pub(super) struct Certificates {
+    rules: Vec<Rule>,
+    hops: Vec<Regex>,
+}
 
 #[derive(Debug)]
 struct Rule {
-    property: &'static str,
+    name: Name,
     pattern: Regex,
     right: Right,
+}
+
+/// A name in a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Uri,
+    Dns,
+    Subject,
+}
+
+impl Name {
+    fn property(self) -> &'static str {
+        match self {
+            Self::Uri => "uri_san_peer_certificate",
+            Self::Dns => "dns_san_peer_certificate",
+            Self::Subject => "subject_peer_certificate",
+        }
+    }
+
+    /// What `*` may stand for.
+    fn part(self) -> &'static str {
+        match self {
+            Self::Uri => "[^/]",
+            Self::Dns => "[^.]",
+            Self::Subject => "[^,+=\\\\]",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -59,14 +91,19 @@ pub(super) enum Presented {
 
 impl Certificates {
     /// Of the configuration.
-    pub(super) fn compile(doc: &[config::Mtls], problems: &mut Problems) -> Self {
+    pub(super) fn compile(
+        doc: &[config::Mtls],
+        forwarded: Option<&config::ForwardedCertificate>,
+        problems: &mut Problems,
+    ) -> Self {
+        let hops = forwarded.map_or_else(Vec::new, |f| hops(f, doc.is_empty(), problems));
         let mut rules = Vec::new();
         for (i, m) in doc.iter().enumerate() {
             let path = format!("auth.mtls[{i}]");
-            let (field, property, part, text) = match (&m.uri_san, &m.dns_san, &m.subject) {
-                (Some(t), None, None) => ("uri_san", "uri_san_peer_certificate", "[^/]", t),
-                (None, Some(t), None) => ("dns_san", "dns_san_peer_certificate", "[^.]", t),
-                (None, None, Some(t)) => ("subject", "subject_peer_certificate", "[^,+=\\\\]", t),
+            let (field, name, text) = match (&m.uri_san, &m.dns_san, &m.subject) {
+                (Some(t), None, None) => ("uri_san", Name::Uri, t),
+                (None, Some(t), None) => ("dns_san", Name::Dns, t),
+                (None, None, Some(t)) => ("subject", Name::Subject, t),
                 _ => {
                     problems.add(
                         path,
@@ -75,7 +112,7 @@ impl Certificates {
                     continue;
                 }
             };
-            let Some(pattern) = problems.take(&format!("{path}.{field}"), pattern(text, part))
+            let Some(pattern) = problems.take(&format!("{path}.{field}"), pattern(text, name))
             else {
                 continue;
             };
@@ -96,29 +133,47 @@ impl Certificates {
                 }
             };
             rules.push(Rule {
-                property,
+                name,
                 pattern,
                 right,
             });
         }
-        Self(rules)
+        Self { rules, hops }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty()
     }
 
-    /// What the certificate of the connection gives.
-    pub(super) fn find(&self, peer: &dyn Peer) -> Presented {
+    /// What the caller's certificate gives: that of the connection, or the one that a trusted hop
+    /// says it was shown.
+    pub(super) fn find(&self, head: &RequestHead, peer: &dyn Peer) -> Presented {
+        let own = |name: Name| text(peer.property(&["connection", name.property()])?);
+        if self.rules.is_empty() {
+            return Presented::Nothing;
+        }
+        let is_hop =
+            |uri: Option<&str>| uri.is_some_and(|u| self.hops.iter().any(|h| h.is_match(u)));
+        if self.hops.is_empty() || !is_hop(own(Name::Uri).as_deref()) {
+            return self.of_names(own);
+        }
+        match forwarded::caller(head, is_hop) {
+            Ok(Some(shown)) => match self.of_names(|name| shown.get(name).map(str::to_owned)) {
+                Presented::Nothing | Presented::Other => Presented::Other,
+                Presented::Grant(grant) => Presented::Grant(grant),
+            },
+            // A hop is no caller: whoever stands behind it has shown nothing.
+            Ok(None) => Presented::Nothing,
+            Err(forwarded::Unreadable) => Presented::Other,
+        }
+    }
+
+    fn of_names(&self, name_of: impl Fn(Name) -> Option<String>) -> Presented {
         let mut any = false;
-        for rule in &self.0 {
-            let name = peer.property(&["connection", rule.property]);
-            let name = name.filter(|n| !n.is_empty());
+        for rule in &self.rules {
+            let name = name_of(rule.name);
             any |= name.is_some();
-            let Some(name) = name
-                .filter(|n| n.len() <= 2048)
-                .and_then(|n| String::from_utf8(n).ok())
-            else {
+            let Some(name) = name.filter(|n| n.len() <= 2048 && !n.contains('\0')) else {
                 continue;
             };
             let Some(found) = rule.pattern.captures(&name) else {
@@ -144,8 +199,34 @@ impl Certificates {
     }
 }
 
-/// A pattern as a regular expression for whole names. `part` is what `*` may stand for.
-fn pattern(text: &str, part: &str) -> Result<Regex, &'static str> {
+/// A name's text. One that is no text is there, and fits nothing.
+fn text(name: Vec<u8>) -> Option<String> {
+    (!name.is_empty()).then(|| String::from_utf8(name).unwrap_or_else(|_| "\0".to_owned()))
+}
+
+fn hops(doc: &config::ForwardedCertificate, no_rules: bool, problems: &mut Problems) -> Vec<Regex> {
+    const PATH: &str = "auth.forwarded_certificate";
+    if doc.hops.is_empty() {
+        problems.add(format!("{PATH}.hops"), "no proxy is named");
+    }
+    if no_rules {
+        problems.add(PATH, "needs rules under `auth.mtls`");
+    }
+    let mut hops = Vec::new();
+    for (i, hop) in doc.hops.iter().enumerate() {
+        let path = format!("{PATH}.hops[{i}]");
+        if let Some(regex) = problems.take(&path, pattern(hop, Name::Uri)) {
+            if regex.captures_len() > 1 {
+                problems.add(path, "a hop is no tenant: `{tenant}` has no meaning here");
+            }
+            hops.push(regex);
+        }
+    }
+    hops
+}
+
+/// A pattern as a regular expression for whole names.
+fn pattern(text: &str, name: Name) -> Result<Regex, &'static str> {
     if text.is_empty() || text.len() > 512 || text.chars().any(char::is_control) {
         return Err("is empty, longer than 512 bytes, or has control characters");
     }
@@ -157,16 +238,15 @@ fn pattern(text: &str, part: &str) -> Result<Regex, &'static str> {
     while let Some(c) = rest.chars().next() {
         if let Some(after) = rest.strip_prefix("{tenant}") {
             // A tenant's characters, as far as one part of the name goes.
-            regex.push_str(if part == "[^.]" {
-                "([A-Za-z0-9_-]+)"
-            } else {
-                "([A-Za-z0-9_.-]+)"
+            regex.push_str(match name {
+                Name::Dns => "([A-Za-z0-9_-]+)",
+                Name::Uri | Name::Subject => "([A-Za-z0-9_.-]+)",
             });
             rest = after;
             continue;
         }
         if c == '*' {
-            regex.push_str(part);
+            regex.push_str(name.part());
             regex.push('*');
         } else if c == '{' || c == '}' {
             return Err("the only placeholder is `{tenant}`");

@@ -19,8 +19,11 @@ use discovery::{document, is_path};
 pub(super) const MAX_BODY: usize = 1 << 20;
 /// How long what discovery found is used before it is asked again, in seconds.
 const REDISCOVER: f64 = 3600.0;
-/// Keys younger than this are as new as they can be: no unknown `kid` fetches them again.
+/// Keys younger than this are not fetched again for an unknown `kid`: whoever has one waits until
+/// they are as old, in seconds.
 const FRESH: f64 = 1.0;
+/// Over how long the first fetches of workers that share their keys are spread, in seconds.
+const SPREAD: f64 = 0.3;
 
 /// The keys of one issuer, and where they are fetched from.
 #[derive(Debug)]
@@ -37,6 +40,7 @@ pub(super) struct Remote {
     failures: u32,
     flight: Option<Flight>,
     bucket: Bucket,
+    seed: u64,
 }
 
 /// Keys with the text they came from.
@@ -44,7 +48,7 @@ pub(super) struct Remote {
 pub(super) struct Stored {
     pub(super) set: Arc<KeySet>,
     pub(super) body: Vec<u8>,
-    /// When they were fetched, by whichever worker.
+    /// When their fetch began, in whichever worker: they are no older.
     pub(super) at: f64,
     /// After how long they are to be fetched again.
     pub(super) interval: f64,
@@ -55,6 +59,8 @@ struct Flight {
     id: FetchId,
     target: Target,
     discovers: bool,
+    /// It does not start before.
+    after: f64,
     started: Option<f64>,
 }
 
@@ -115,7 +121,15 @@ impl Remote {
                 unknown.interval.secs().max(0.1),
                 f64::from(u32::try_from(unknown.burst.get()).unwrap_or(u32::MAX)),
             ),
+            seed: 0,
         }
+    }
+
+    /// Sets this worker apart from others that share their keys: one of them fetches first, and the
+    /// others find what it fetched.
+    pub(super) fn spread(&mut self, seed: u64, now: UnixTime) {
+        self.seed = seed;
+        self.next = now.secs() + SPREAD * self.jitter(now.secs());
     }
 
     /// The keys, while they may be used, and when that ends.
@@ -126,9 +140,15 @@ impl Remote {
         (now < end).then(|| (Arc::clone(&keys.set), end))
     }
 
-    /// For a request without a key: the fetch to wait for, if one is under way or may be made.
-    /// `unknown` if there are keys, but not this one.
-    pub(super) fn want(&mut self, unknown: bool, id: FetchId, now: UnixTime) -> Option<FetchId> {
+    /// For a request that came at `since` and has no key: the fetch to wait for, if one is under
+    /// way or may be made. `unknown` if there are keys, but not this one.
+    pub(super) fn want(
+        &mut self,
+        unknown: bool,
+        id: FetchId,
+        since: UnixTime,
+        now: UnixTime,
+    ) -> Option<FetchId> {
         let now = now.secs();
         if let Some(flight) = &self.flight {
             return Some(flight.id);
@@ -137,18 +157,18 @@ impl Remote {
         if self.failures > 0 && now < self.next {
             return None;
         }
+        let mut after = now;
         if unknown {
-            let young = self
-                .keys
-                .as_ref()
-                .is_some_and(|k| (now - k.at).abs() < FRESH);
-            if young || !self.bucket.take(now) {
+            let at = self.keys.as_ref().map_or(f64::MIN, |k| k.at);
+            // A set that was asked for after the request came has the last word.
+            if at >= since.secs() || !self.bucket.take(now) {
                 return None;
             }
-        } else if now < self.next {
-            return None;
+            if (now - at).abs() < FRESH {
+                after = at + FRESH;
+            }
         }
-        self.fly(id, now);
+        self.fly(id, now, after);
         Some(id)
     }
 
@@ -168,6 +188,14 @@ impl Remote {
         })
     }
 
+    /// Whether [`Self::due`] has a fetch to start.
+    pub(super) fn is_due(&self, now: UnixTime) -> bool {
+        match &self.flight {
+            Some(flight) => flight.is_ready(now.secs()),
+            None => now.secs() >= self.next,
+        }
+    }
+
     /// The fetch to start now.
     pub(super) fn due(&mut self, id: FetchId, now: UnixTime) -> Option<Fetch> {
         let at = now.secs();
@@ -181,9 +209,9 @@ impl Remote {
             self.fail(at);
         }
         if self.flight.is_none() && at >= self.next {
-            self.fly(id, at);
+            self.fly(id, at, at);
         }
-        let flight = self.flight.as_mut().filter(|f| f.started.is_none())?;
+        let flight = self.flight.as_mut().filter(|f| f.is_ready(at))?;
         flight.started = Some(at);
         Some(Fetch {
             id: flight.id,
@@ -207,6 +235,7 @@ impl Remote {
     ) -> Fetched {
         let at = now.secs();
         let discovers = self.flight.as_ref().is_some_and(|f| f.discovers);
+        let began = self.flight.as_ref().and_then(|f| f.started).unwrap_or(at);
         match answer.and_then(|a| a.usable().map(|()| a)) {
             Ok(answer) if discovers => match self.discovered(&answer.body) {
                 Some(target) => {
@@ -216,6 +245,7 @@ impl Remote {
                             id: flight.id,
                             target,
                             discovers: false,
+                            after: at,
                             started: None,
                         };
                     }
@@ -227,7 +257,8 @@ impl Remote {
                 Ok((set, left_out)) => {
                     let interval = answer.max_age().unwrap_or(self.refresh);
                     let interval = interval.clamp(self.refresh.min(30.0), self.refresh);
-                    let (keys, changed) = self.store(set, answer.body.clone(), at, interval);
+                    let (keys, changed) = self.store(set, answer.body.clone(), began, interval);
+                    self.next = self.next.max(at + interval.min(1.0));
                     Fetched::Keys {
                         keys,
                         left_out,
@@ -250,7 +281,7 @@ impl Remote {
     ) -> (usize, bool) {
         let changed = self.keys.as_ref().is_none_or(|k| *k.set != set);
         let count = set.len();
-        self.next = at + interval * (1.0 - 0.1 * jitter(&self.issuer, at));
+        self.next = at + interval * (1.0 - 0.1 * self.jitter(at));
         self.failures = 0;
         self.flight = None;
         self.keys = Some(Stored {
@@ -262,7 +293,8 @@ impl Remote {
         (count, changed)
     }
 
-    /// Takes keys that another worker fetched, unless they are too old. A fetch under way goes on.
+    /// Takes keys that another worker fetched, unless they are too old. A fetch under way goes on;
+    /// one that has not begun is not needed any more, unless it is to find newer keys.
     pub(super) fn adopt(
         &mut self,
         set: KeySet,
@@ -275,7 +307,9 @@ impl Remote {
         if now.secs() >= at + interval + self.max_stale {
             return None;
         }
-        let flight = self.flight.take();
+        let first = self.keys.is_none();
+        let needed = |f: &Flight| f.started.is_some() || !(first || at >= f.after);
+        let flight = self.flight.take().filter(needed);
         let stored = self.store(set, body, at, interval);
         self.flight = flight;
         Some(stored)
@@ -292,10 +326,10 @@ impl Remote {
         self.failures = self.failures.saturating_add(1);
         let wait = f64::from(1u32 << self.failures.saturating_sub(1).min(5)).min(30.0);
         let wait = wait.min(self.refresh);
-        self.next = at + wait * (1.0 - 0.2 * jitter(&self.issuer, at));
+        self.next = at + wait * (1.0 - 0.2 * self.jitter(at));
     }
 
-    fn fly(&mut self, id: FetchId, now: f64) {
+    fn fly(&mut self, id: FetchId, now: f64, after: f64) {
         let known = self
             .found
             .as_ref()
@@ -309,6 +343,7 @@ impl Remote {
             id,
             target,
             discovers,
+            after,
             started: None,
         });
     }
@@ -318,6 +353,23 @@ impl Remote {
         if self.next - now > self.refresh.max(30.0) {
             self.next = now;
         }
+    }
+
+    /// A number from 0 to 1 that differs among workers, which ask at different times.
+    fn jitter(&self, at: f64) -> f64 {
+        let numbers = [at.to_bits().to_le_bytes(), self.seed.to_le_bytes()];
+        let bytes = self.issuer.bytes().chain(numbers.into_iter().flatten());
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+        });
+        f64::from(u16::try_from((hash >> 24) & 0xffff).unwrap_or(0)) / 65_536.0
+    }
+}
+
+impl Flight {
+    fn is_ready(&self, now: f64) -> bool {
+        // It lies further ahead than that only if the clock was set back.
+        self.started.is_none() && (now >= self.after || self.after - now > FRESH)
     }
 }
 
@@ -329,13 +381,4 @@ pub(super) fn read(body: &[u8]) -> Result<(KeySet, usize), FetchFailure> {
         Err(BadKey::TooMany) => Err(FetchFailure::TooManyKeys),
         Err(_) => Err(FetchFailure::Garbage),
     }
-}
-
-/// A number from 0 to 1 that differs among workers, which ask at different times.
-fn jitter(issuer: &str, at: f64) -> f64 {
-    let bytes = issuer.bytes().chain(at.to_bits().to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
-    f64::from(u16::try_from((hash >> 24) & 0xffff).unwrap_or(0)) / 65_536.0
 }

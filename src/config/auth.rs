@@ -26,6 +26,9 @@ pub struct Auth {
     pub fixed: Vec<Static>,
     /// Client certificates; the first rule that fits decides. Only for requests without a token.
     pub mtls: Vec<Mtls>,
+    /// Proxies in front that may say whose certificate they were shown. Absent: the header
+    /// `X-Forwarded-Client-Cert` is never read.
+    pub forwarded_certificate: Option<ForwardedCertificate>,
     /// What a request without any credential may do. Absent: nothing.
     pub anonymous: Option<Grant>,
     /// The cache of verified tokens.
@@ -430,6 +433,18 @@ pub struct Mtls {
 
 fn yes() -> bool {
     true
+}
+
+/// Proxies that may say, by `X-Forwarded-Client-Cert`, whose certificate they were shown.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ForwardedCertificate {
+    /// Patterns of the first URI SAN, such as `spiffe://cluster.local/ns/edge/sa/gateway`; `*` is
+    /// any text within one part. The connection's own certificate must fit one, or the header is
+    /// not read; elements of the header that fit one are hops as well, counted from the last. The
+    /// last element that is no hop is the caller, and the rules of `mtls` are for it.
+    pub hops: Vec<String>,
 }
 
 /// Bounds of the cache of verified tokens.

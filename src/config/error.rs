@@ -45,12 +45,6 @@ impl Problems {
         }
     }
 
-    /// Adds an error of deserialisation, under the path where it happened.
-    pub(super) fn at(&mut self, e: &serde_path_to_error::Error<serde_json::Error>) {
-        let path = e.path().to_string();
-        self.add(if path == "." { "" } else { &path }, e.inner());
-    }
-
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

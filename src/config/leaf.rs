@@ -62,8 +62,7 @@ impl Count {
 }
 
 /// A secret: its text, or `{env: NAME}` for an environment variable of the VM. Never printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
     /// The text itself.
     Text(String),
@@ -93,6 +92,47 @@ impl Secret {
             }));
         }
         Ok(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(SecretVisitor)
+    }
+}
+
+/// Errors never show what stood in the place of a secret.
+struct SecretVisitor;
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret: text, or {env: NAME}")
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Secret, E> {
+        Err(E::custom("a secret is text: put it in quotes"))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Secret, E> {
+        self.visit_bool(true)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Secret, E> {
+        self.visit_bool(true)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Secret, E> {
+        self.visit_bool(true)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Secret, E> {
+        Ok(Secret::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
+        EnvName::deserialize(de::value::MapAccessDeserializer::new(map)).map(Secret::Env)
     }
 }
 
@@ -306,6 +346,8 @@ mod tests {
     fn a_secret_is_never_printed() {
         let s: Secret = serde_json::from_str("\"hunter2\"").unwrap();
         assert!(!format!("{s:?}").contains("hunter2"));
+        let told = serde_json::from_str::<Secret>("8675309").err().unwrap();
+        assert!(!told.to_string().contains("8675309"), "{told}");
         let e: Secret = serde_json::from_str(r#"{"env":"X"}"#).unwrap();
         assert_eq!(
             e.resolve(&|_| None).unwrap_err().to_string(),

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::deny;
+use super::proof::{self, Proof, Scanner};
 use super::step::{Edits, Reply, ReplyPiece};
 use super::worker::Worker;
-use crate::config::upstream::{Metadata, Rules, Targets, Verify};
+use crate::config::upstream::{Metadata, Rules, Targets};
 use crate::deny::Denial;
 use crate::http::ResponseHead;
 use crate::policy::Upstream;
-use crate::respond::{self, AnswerError, ErrorForm, SeriesIn};
+use crate::respond::{self, AnswerError, ErrorForm};
 use crate::route::{Endpoint, Kind};
 use crate::scope::Scope;
 
@@ -30,12 +31,14 @@ struct Plan {
     limit: usize,
     rules: Rules,
     success: Success,
+    /// Whether errors of the upstream are put into our own words.
+    rewords: bool,
     names: Option<Arc<BTreeSet<String>>>,
 }
 
 /// What becomes of a 2xx answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Success {
+pub(super) enum Success {
     /// It passes.
     Pass,
     /// It is held, and cut down to the scope.
@@ -63,8 +66,8 @@ enum Mode {
     },
     /// Read as it passes.
     Cut(respond::WarningCutter),
-    /// Read as it passes.
-    Verify(respond::Verifier),
+    /// Read as it passes; what is held of it is counted.
+    Verify { scanner: Scanner, counted: usize },
     /// Ended, or cut: nothing more may pass.
     Ended,
 }
@@ -83,7 +86,7 @@ impl Mode {
 #[derive(Clone, Copy, Debug)]
 enum Then {
     Filter,
-    Verify,
+    Verify(Proof),
     Reword(u16),
 }
 
@@ -100,10 +103,9 @@ impl Answer {
         } else if is_filtered(upstream, endpoint) {
             Success::Filter
         } else {
-            let proof = proof(upstream, endpoint, worker);
-            match (proof, upstream.kind) {
-                (Success::Pass, Kind::Thanos) if has_warnings(endpoint) => Success::CutWarnings,
-                (proof, _) => proof,
+            match proof::of(upstream.verify, endpoint, worker) {
+                Success::Pass => unproven(upstream.kind, endpoint),
+                proven => proven,
             }
         };
         let rewords =
@@ -120,6 +122,7 @@ impl Answer {
                 limit: upstream.max_response,
                 rules: upstream.rules,
                 success,
+                rewords,
                 names: None,
             }),
             mode: Mode::Pass,
@@ -130,6 +133,27 @@ impl Answer {
     pub(super) fn show_names(&mut self, names: Arc<BTreeSet<String>>) {
         if let Some(plan) = &mut self.plan {
             plan.names = Some(names);
+        }
+    }
+
+    /// Whether series of the answer are to be proven.
+    pub(super) fn is_proven(&self) -> bool {
+        self.plan
+            .as_ref()
+            .is_some_and(|p| matches!(p.success, Success::Verify | Success::VerifyStream))
+    }
+
+    /// Tells whether the query is one selector alone. The series of any other answer need not carry
+    /// the enforced labels, so they cannot be proven.
+    pub(super) fn selects(&mut self, alone: bool) {
+        if let Some(plan) = &mut self.plan
+            && proof::needs_selector(plan.endpoint)
+            && !alone
+        {
+            plan.success = unproven(plan.kind, plan.endpoint);
+            if plan.success == Success::Pass && !plan.rewords {
+                self.plan = None;
+            }
         }
     }
 
@@ -151,23 +175,21 @@ impl Answer {
         );
         if ends || matches!(status, 204 | 304) {
             self.mode = Mode::Ended;
-            return if good && filters && status != 204 && plan.endpoint != Endpoint::DeleteSilence {
+            // No series at all is an empty body where it is no JSON.
+            let may_be_empty = matches!(
+                plan.endpoint,
+                Endpoint::DeleteSilence | Endpoint::Federate | Endpoint::RemoteRead
+            );
+            return if good && filters && status != 204 && !may_be_empty {
                 Reply::Refuse(deny::answer(&AnswerError::Json))
             } else {
                 Reply::Pass
             };
         }
-        let mut encoding = head
-            .headers
-            .all("content-encoding")
-            .next()
-            .map(<[u8]>::to_vec);
-        if encoding
-            .as_ref()
-            .is_some_and(|e| e.eq_ignore_ascii_case(b"identity"))
-        {
-            encoding = None;
+        if !good && !plan.rewords {
+            return Reply::Pass;
         }
+        let encoding = plan.encoding(head);
         let mut edits = Edits::default();
         for name in [
             "content-length",
@@ -197,7 +219,10 @@ impl Answer {
                     let then = if plan.success == Success::Filter {
                         Then::Filter
                     } else {
-                        Then::Verify
+                        match Proof::of(plan.endpoint, head) {
+                            Some(proof) => Then::Verify(proof),
+                            None => return Reply::Refuse(deny::answer(&AnswerError::Shape)),
+                        }
                     };
                     Mode::hold(encoding, then)
                 }
@@ -205,7 +230,16 @@ impl Answer {
                     return Reply::Refuse(deny::answer(&AnswerError::Encoding));
                 }
                 Success::VerifyStream => {
-                    Mode::Verify(respond::Verifier::new(plan.series(), plan.scope.clone()))
+                    let Some(proof) = Proof::of(plan.endpoint, head) else {
+                        return Reply::Refuse(deny::answer(&AnswerError::Shape));
+                    };
+                    match proof.scanner(&plan.scope, plan.cuts_warnings()) {
+                        Some(scanner) => Mode::Verify {
+                            scanner,
+                            counted: 0,
+                        },
+                        None => Mode::hold(encoding, Then::Verify(proof)),
+                    }
                 }
                 Success::CutWarnings => {
                     if !is_json(head) {
@@ -244,7 +278,7 @@ impl Answer {
                         worker.budget.release(&plan.holder, counted);
                         plan.whole(bytes, encoding.as_deref(), then)
                     }
-                    Mode::Pass | Mode::Cut(_) | Mode::Verify(_) | Mode::Ended => {
+                    Mode::Pass | Mode::Cut(_) | Mode::Verify { .. } | Mode::Ended => {
                         Err(deny::internal())
                     }
                 },
@@ -258,13 +292,21 @@ impl Answer {
                 };
                 joined(fed, rest)
             }
-            Mode::Verify(verifier) => {
-                let fed = verifier.feed(piece);
-                let rest = match ends.then(|| std::mem::take(&mut self.mode)) {
-                    Some(Mode::Verify(verifier)) => verifier.finish(),
-                    _ => Ok(Vec::new()),
-                };
-                joined(fed, rest)
+            Mode::Verify { scanner, counted } => {
+                let fed = scanner.feed(piece);
+                match plan.count(worker, counted, scanner.held()) {
+                    Ok(()) if ends => match std::mem::replace(&mut self.mode, Mode::Ended) {
+                        Mode::Verify { scanner, counted } => {
+                            worker.budget.release(&plan.holder, counted);
+                            joined(fed, scanner.finish())
+                        }
+                        Mode::Pass | Mode::Cut(_) | Mode::Hold { .. } | Mode::Ended => {
+                            Err(deny::internal())
+                        }
+                    },
+                    Ok(()) => joined(fed, Ok(Vec::new())),
+                    Err(denial) => Err(denial),
+                }
             }
         };
         match result {
@@ -279,14 +321,50 @@ impl Answer {
 
     /// Gives back what is held.
     pub(super) fn release(&mut self, worker: &mut Worker) {
-        if let (Some(plan), Mode::Hold { bytes, counted, .. }) = (&self.plan, &mut self.mode) {
-            worker.budget.release(&plan.holder, std::mem::take(counted));
-            *bytes = Vec::new();
+        let Some(plan) = &self.plan else {
+            return;
+        };
+        match &mut self.mode {
+            Mode::Hold { bytes, counted, .. } => {
+                worker.budget.release(&plan.holder, std::mem::take(counted));
+                *bytes = Vec::new();
+            }
+            Mode::Verify { counted, .. } => {
+                worker.budget.release(&plan.holder, std::mem::take(counted));
+            }
+            Mode::Pass | Mode::Cut(_) | Mode::Ended => {}
         }
     }
 }
 
 impl Plan {
+    /// The encoding that must be undone before the body is read. That of a remote read is part of
+    /// what it is.
+    fn encoding(&self, head: &ResponseHead) -> Option<Vec<u8>> {
+        let given = head.headers.all("content-encoding").next()?;
+        let own = given.eq_ignore_ascii_case(b"identity")
+            || (self.endpoint == Endpoint::RemoteRead && given == b"snappy");
+        (!own).then(|| given.to_vec())
+    }
+
+    /// Counts what a scanner holds.
+    fn count(&self, worker: &mut Worker, counted: &mut usize, held: usize) -> Result<(), Denial> {
+        if let Some(more) = held.checked_sub(*counted) {
+            worker
+                .budget
+                .hold(&self.holder, more)
+                .map_err(|_| deny::held())?;
+        } else {
+            worker.budget.release(&self.holder, *counted - held);
+        }
+        *counted = held;
+        Ok(())
+    }
+
+    fn cuts_warnings(&self) -> bool {
+        unproven(self.kind, self.endpoint) == Success::CutWarnings
+    }
+
     /// An answer that cannot be filtered is refused while a denial can still be told.
     fn refuse_head(&self, head: &ResponseHead) -> Option<Denial> {
         let declared = head
@@ -311,12 +389,12 @@ impl Plan {
         then: Then,
     ) -> Result<(), Denial> {
         let limit = match then {
-            Then::Filter | Then::Verify => self.limit,
+            Then::Filter | Then::Verify(_) => self.limit,
             Then::Reword(_) => REWORDED,
         };
         if bytes.len().saturating_add(piece.len()) > limit {
             return match then {
-                Then::Filter | Then::Verify => Err(deny::answer(&AnswerError::Limit)),
+                Then::Filter | Then::Verify(_) => Err(deny::answer(&AnswerError::Limit)),
                 // The rest of an error's text is not needed to reword it.
                 Then::Reword(_) => Ok(()),
             };
@@ -339,7 +417,7 @@ impl Plan {
         let limit = self.limit;
         let bytes = match (encoding, then) {
             (None, _) => bytes,
-            (Some(encoding), Then::Filter | Then::Verify) => {
+            (Some(encoding), Then::Filter | Then::Verify(_)) => {
                 let decoded = respond::decode(encoding, &bytes, limit);
                 decoded.map_err(|e| deny::answer(&e))?.into_owned()
             }
@@ -347,9 +425,15 @@ impl Plan {
         };
         match then {
             Then::Reword(status) => Ok(respond::reword_error(status, &bytes, self.error_form())),
-            Then::Verify => self
-                .verify(&bytes)
-                .map(|()| bytes)
+            Then::Verify(proof) => proof
+                .check(&bytes, &self.scope, limit)
+                .and_then(|()| {
+                    if self.cuts_warnings() {
+                        proof::without_warnings(&bytes)
+                    } else {
+                        Ok(bytes)
+                    }
+                })
                 .map_err(|e| deny::answer(&e)),
             Then::Filter => self.filter(bytes).map_err(|e| deny::answer(&e)),
         }
@@ -401,21 +485,6 @@ impl Plan {
             | Endpoint::PostAlerts
             | Endpoint::Healthy
             | Endpoint::Ready => Err(AnswerError::Foreign),
-        }
-    }
-
-    fn verify(&self, bytes: &[u8]) -> Result<(), AnswerError> {
-        respond::verify(bytes, self.series(), &self.scope)
-    }
-
-    /// Where the answer has its series.
-    fn series(&self) -> SeriesIn {
-        if self.endpoint == Endpoint::Series {
-            SeriesIn::Series
-        } else if self.endpoint == Endpoint::Federate {
-            SeriesIn::Federate
-        } else {
-            SeriesIn::Query
         }
     }
 
@@ -490,23 +559,12 @@ fn has_warnings(endpoint: Endpoint) -> bool {
     )
 }
 
-/// Whether and how the series of an answer are proven to be in scope.
-fn proof(upstream: &Upstream, endpoint: Endpoint, worker: &mut Worker) -> Success {
-    if !matches!(endpoint, Endpoint::Series | Endpoint::Federate) {
-        return Success::Pass;
-    }
-    match upstream.verify {
-        Verify::Off => Success::Pass,
-        Verify::All => Success::Verify,
-        Verify::Sample => {
-            worker.answers = worker.answers.wrapping_add(1);
-            if worker.answers.is_multiple_of(16) {
-                Success::Verify
-            } else {
-                Success::Pass
-            }
-        }
-        Verify::Stream => Success::VerifyStream,
+/// What becomes of an answer whose series are not proven.
+fn unproven(kind: Kind, endpoint: Endpoint) -> Success {
+    if kind == Kind::Thanos && has_warnings(endpoint) {
+        Success::CutWarnings
+    } else {
+        Success::Pass
     }
 }
 

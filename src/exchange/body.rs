@@ -204,6 +204,9 @@ pub(super) fn remote_read(
     }
     read::tenant_header(&policy, &scope, &mut call);
     exchange.answer = Answer::of(call.upstream, Endpoint::RemoteRead, &scope, worker);
+    if exchange.answer.is_read() {
+        call.edits.remove("accept-encoding");
+    }
     let what = What::RemoteRead {
         upstream: call.upstream.index,
         scope,
@@ -354,7 +357,13 @@ fn whole(exchange: &mut Exchange, worker: &mut Worker, held: Held) -> Result<Pie
     let body = held.bytes;
     match held.what {
         What::Form(reader, url) => {
-            let text = reader.rewrite_form(worker, url.as_deref(), &body, &mut exchange.audit)?;
+            let text = reader.rewrite_form(
+                worker,
+                url.as_deref(),
+                &body,
+                &mut exchange.audit,
+                &mut exchange.answer,
+            )?;
             Ok(Piece::Emit(text.into_bytes()))
         }
         What::Write {

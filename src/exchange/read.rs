@@ -69,7 +69,7 @@ pub(super) fn parameters(
         );
         return Ok(Step::Edit(call.edits));
     }
-    let encoded = reader.rewrite(worker, &params, &mut exchange.audit)?;
+    let encoded = reader.rewrite(worker, &params, &mut exchange.audit, &mut exchange.answer)?;
     if form {
         // A POST without a body: its parameters stay in the query string, in that one place.
         call.edits.set("content-type", FORM);
@@ -104,6 +104,7 @@ impl Reader {
         url: Option<&[u8]>,
         form: &[u8],
         audit: &mut Audit,
+        answer: &mut Answer,
     ) -> Result<String, Denial> {
         let params = read_params(worker, url, Some(form))?;
         if params.tenant().is_some() && read_params(worker, url, None)?.tenant().is_none() {
@@ -114,15 +115,16 @@ impl Reader {
                 "the choice of tenants belongs into the query string or the header, not into a form",
             ));
         }
-        self.rewrite(worker, &params, audit)
+        self.rewrite(worker, &params, audit, answer)
     }
 
-    /// Confines parameters and writes those that are forwarded.
+    /// Confines parameters and writes those that are forwarded. The answer learns what was asked.
     fn rewrite(
         &self,
         worker: &mut Worker,
         params: &Params,
         audit: &mut Audit,
+        answer: &mut Answer,
     ) -> Result<String, Denial> {
         let policy = worker.policy.clone();
         let Some(upstream) = policy.upstreams.get(self.upstream) else {
@@ -142,6 +144,13 @@ impl Reader {
         };
         let (confiner, scope) = (&upstream.confiner, &self.scope);
         let cache = &mut worker.queries;
+        if answer.is_proven() {
+            answer.selects(
+                params
+                    .first("query")
+                    .is_some_and(|query| confiner.is_selector(cache, query, scope)),
+            );
+        }
         let mut confine = |usage: Use, text: &str| match usage {
             Use::Query => confiner
                 .query(cache, text, scope)

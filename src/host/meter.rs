@@ -8,7 +8,10 @@ use proxy_wasm::types::MetricType;
 
 /// The counters and gauges of one VM.
 #[derive(Debug, Default)]
-pub(super) struct Meter(HashMap<(&'static str, &'static str), u32>);
+pub(super) struct Meter {
+    ids: HashMap<(&'static str, &'static str), u32>,
+    gauges: HashMap<&'static str, u64>,
+}
 
 /// A request that went on, by endpoint.
 pub(super) const ALLOWED: &str = "promfence.allowed.endpoint";
@@ -27,15 +30,18 @@ impl Meter {
         }
     }
 
-    /// Sets a gauge.
+    /// Sets a gauge, if it has changed here: all workers set the same one.
     pub(super) fn gauge(&mut self, name: &'static str, value: u64) {
+        if self.gauges.insert(name, value) == Some(value) {
+            return;
+        }
         if let Some(id) = self.id(MetricType::Gauge, name, "") {
             let _lost = hostcalls::record_metric(id, value);
         }
     }
 
     fn id(&mut self, kind: MetricType, group: &'static str, word: &'static str) -> Option<u32> {
-        if let Some(id) = self.0.get(&(group, word)) {
+        if let Some(id) = self.ids.get(&(group, word)) {
             return Some(*id);
         }
         let name = if word.is_empty() {
@@ -44,7 +50,7 @@ impl Meter {
             format!("{group}.{word}")
         };
         let id = hostcalls::define_metric(kind, &name).ok()?;
-        self.0.insert((group, word), id);
+        self.ids.insert((group, word), id);
         Some(id)
     }
 }

@@ -14,7 +14,7 @@ use super::crypto::HostVerifier;
 use super::io;
 use super::meter::{KEYS, Meter};
 use super::stream::{Flow, Stream};
-use crate::auth::{FetchAnswer, FetchFailure, FetchId, Fetched, SourceId};
+use crate::auth::{Authenticator, FetchAnswer, FetchFailure, FetchId, Fetched, SourceId};
 use crate::config::Document;
 use crate::config::auth::Keys;
 use crate::config::error::Problems;
@@ -26,6 +26,8 @@ pub(super) struct Root {
     shared: Option<Rc<Shared>>,
     fetches: HashMap<u32, FetchId>,
     ticks: u32,
+    /// After how many ticks a second has passed.
+    second: u32,
 }
 
 /// What the streams of one configuration share.
@@ -46,8 +48,8 @@ pub(super) struct Waiting {
 /// How often keys are looked after. A request that waits for keys waits up to this much longer.
 const TICK: Duration = Duration::from_millis(50);
 
-/// After how many ticks the keys of other workers are looked for.
-const SHARED_EVERY: u32 = 20;
+/// How often the rest is looked after, where no keys are fetched.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The largest key set that is read from the host.
 const MAX_KEY_SET: usize = 1 << 20;
@@ -56,11 +58,9 @@ impl Root {
     fn configure(&mut self, size: usize) -> Result<(), Problems> {
         let bytes = io::body(BufferType::PluginConfiguration, size).unwrap_or_default();
         let doc = Document::from_json(&bytes)?;
-        let mut worker = Worker::new(
-            &doc,
-            &|name| std::env::var(name).ok(),
-            io::now().secs().to_bits(),
-        )?;
+        let seed = io::now().secs().to_bits();
+        let mut worker = Worker::new(&doc, &|name| std::env::var(name).ok(), seed)?;
+        worker.auth.spread(seed, io::now());
         take_shared(&mut worker);
         let verifier = HostVerifier::probe();
         info!(
@@ -77,9 +77,13 @@ impl Root {
         }
         let mut meter = Meter::default();
         meter.gauge("promfence.host_signatures", u64::from(verifier.works()));
-        if fetches_keys(&doc) {
-            let _no_ticks = hostcalls::set_tick_period(TICK);
-        }
+        let (period, second) = if fetches_keys(&doc) {
+            (TICK, 20)
+        } else {
+            (SECOND, 1)
+        };
+        self.second = second;
+        let _no_ticks = hostcalls::set_tick_period(period);
         self.shared = Some(Rc::new(Shared {
             worker: RefCell::new(worker),
             meter: RefCell::new(meter),
@@ -151,7 +155,7 @@ impl Root {
             Fetched::Unknown => return,
         };
         shared.meter.borrow_mut().count(KEYS, outcome);
-        wake(shared, id);
+        wake(shared, |_, ended| ended == id);
     }
 
     /// Puts fetched keys where the other workers find them.
@@ -163,15 +167,36 @@ impl Root {
     }
 }
 
-/// Wakes the streams that wait for a fetch.
-fn wake(shared: &Shared, id: FetchId) {
+/// Tells the state of keys and caches. Of several workers the one that changed last is seen.
+fn measure(shared: &Shared) {
+    let worker = shared.worker.borrow();
+    let mut meter = shared.meter.borrow_mut();
+    let (tokens, bytes) = worker.auth.cache_size();
+    meter.gauge("promfence.cached_tokens", tokens as u64);
+    meter.gauge("promfence.cached_token_bytes", bytes as u64);
+    let (mut oldest, mut stale) = (0.0_f64, 0);
+    for keys in worker.auth.key_status(io::now()) {
+        oldest = oldest.max(keys.age);
+        stale += u64::from(keys.stale);
+    }
+    meter.gauge("promfence.oldest_keys_seconds", oldest as u64);
+    meter.gauge("promfence.issuers_with_stale_keys", stale);
+    let missing = worker.auth.keys_missing() as u64;
+    meter.gauge("promfence.issuers_without_keys", missing);
+}
+
+/// Wakes the streams that wait for a fetch which has ended.
+fn wake(shared: &Shared, ended: impl Fn(&Authenticator, FetchId) -> bool) {
     let all = shared.waiting.take();
-    let (now, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|w| w.fetch == id);
+    let (now, later): (Vec<_>, Vec<_>) = {
+        let auth = &shared.worker.borrow().auth;
+        all.into_iter().partition(|w| ended(auth, w.fetch))
+    };
     shared.waiting.borrow_mut().extend(later);
     for Waiting { context, flow, .. } in now {
         // The stream may have ended while it waited.
         if !flow.borrow().gone && hostcalls::set_effective_context(context).is_ok() {
-            Flow::keys_fetched(&flow, shared);
+            Flow::keys_fetched(&flow, context, shared);
         }
     }
 }
@@ -235,10 +260,15 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         if let Some(shared) = self.shared.clone() {
             self.ticks = self.ticks.wrapping_add(1);
-            if self.ticks.is_multiple_of(SHARED_EVERY) {
+            let second = self.ticks.is_multiple_of(self.second);
+            if second || shared.worker.borrow().auth.is_due(io::now()) {
                 take_shared(&mut shared.worker.borrow_mut());
             }
             self.fetch(&shared);
+            wake(&shared, |auth, id| auth.source_of(id).is_none());
+            if second {
+                measure(&shared);
+            }
         }
     }
 

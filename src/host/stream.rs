@@ -166,7 +166,7 @@ impl Stream {
 
 impl Flow {
     /// Goes on with a request that waited for keys. The host's effective context is its stream.
-    pub(super) fn keys_fetched(this: &Rc<RefCell<Self>>, shared: &Shared) {
+    pub(super) fn keys_fetched(this: &Rc<RefCell<Self>>, context: u32, shared: &Shared) {
         let mut flow = this.borrow_mut();
         if flow.closed {
             return;
@@ -179,7 +179,17 @@ impl Flow {
         let step = flow
             .exchange
             .keys_fetched(&mut shared.worker.borrow_mut(), &host);
-        flow.resume(shared, step);
+        match step {
+            // It stays paused.
+            Step::WaitForKeys(fetch) => shared.waiting.borrow_mut().push(Waiting {
+                context,
+                fetch,
+                flow: this.clone(),
+            }),
+            Step::Ask(_) | Step::Edit(_) | Step::Answer(_) | Step::Refuse(_) => {
+                flow.resume(shared, step);
+            }
+        }
     }
 
     /// Applies what a call-out's end brought, and lets the stream go on.

@@ -8,6 +8,7 @@ use crate::config::error::Problems;
 use crate::config::leaf::{Count, Size};
 use crate::config::upstream::{Metadata, Options, Rules, Targets, Upstream as Doc, Verify};
 use crate::config::write::{Absent, WriteBody};
+use crate::params;
 use crate::promql::Confiner;
 use crate::remote::BodyPolicy;
 use crate::route::{self, Endpoint, Kind, Route, RouteError};
@@ -85,6 +86,7 @@ impl Upstream {
         let (kind, options, word) = doc.parts();
         let at = |field: &str| format!("upstreams[{index}].{word}.{field}");
         refuse_foreign_options(kind, options, &at, problems);
+        refuse_names(options, document, &at, problems);
         let write = write_policy(kind, options, &at, problems);
         let body =
             BodyPolicy::compile(&write, &document.tenancy.label, env, &at("write"), problems);
@@ -348,6 +350,42 @@ fn write_policy(
         write.series_label = Some(label);
     }
     write
+}
+
+/// A name that can never be allowed is an error: it would promise what is not done.
+fn refuse_names(
+    o: &Options,
+    document: &Document,
+    at: &dyn Fn(&str) -> String,
+    problems: &mut Problems,
+) {
+    let functions = o.functions.iter().flat_map(|list| &list.allow);
+    for (i, name) in functions.enumerate() {
+        if !Confiner::may_allow(name) {
+            problems.add(
+                at(&format!("functions.allow[{i}]")),
+                format!("`{name}` cannot be a function: not a plain name, or a word of PromQL"),
+            );
+        }
+    }
+    let parameters = o.parameters.iter().flat_map(|list| &list.allow);
+    for (i, name) in parameters.enumerate() {
+        let own = *name == document.tenancy.select.parameter
+            || document.auth.token.query.as_ref() == Some(name);
+        let why = if name.is_empty() {
+            "is no name"
+        } else if params::is_known(name) {
+            "has its own meaning on some endpoint, and passes where it has it"
+        } else if own {
+            "is for the filter itself"
+        } else {
+            continue;
+        };
+        problems.add(
+            at(&format!("parameters.allow[{i}]")),
+            format!("`{name}` {why}"),
+        );
+    }
 }
 
 /// An option that a kind cannot honour is an error: it would promise what is not done.

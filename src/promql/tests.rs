@@ -267,6 +267,19 @@ fn refusals_say_where_and_why() {
 }
 
 #[test]
+fn a_selector_alone_is_told_from_other_queries() {
+    let mut cache = QueryCache::new(0, 0);
+    let confiner = confiner(OnConflict::Intersect);
+    let mut is = |query| confiner.is_selector(&mut cache, query, &scope());
+    for query in ["up", "up{a='b'}", "{a=~'b'} # all", r#"{"up"}"#] {
+        assert!(is(query), "{query}");
+    }
+    for query in ["up + up", "sum(up)", "up == 1", "-up", "1", "{}", ""] {
+        assert!(!is(query), "{query}");
+    }
+}
+
+#[test]
 fn only_plain_names_are_added_to_the_functions() {
     assert!(Confiner::may_allow("my_function"));
     for name in [

@@ -11,7 +11,7 @@ use super::rewrite::Rewrite;
 use super::snappy::{self, SnappyError};
 use super::wire::{self, Field, Fields, Malformed, Value};
 
-pub use answer::{AnswerError, verify_chunks, verify_samples};
+pub use answer::{AnswerError, ChunkVerifier, verify_chunks, verify_samples};
 
 /// The most queries in one request, and the most matchers in one query.
 const MAX_QUERIES: usize = 100;

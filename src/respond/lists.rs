@@ -78,19 +78,73 @@ pub fn targets(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
 
 /// Filters the answer of `/api/v1/metadata` by the names of metrics.
 ///
+/// An entry is of a family: its series may have the family's name with a suffix of the type.
+///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
 pub fn metadata(body: Vec<u8>, names: &BTreeSet<String>) -> Result<Vec<u8>, AnswerError> {
+    enum Family {
+        Known,
+        Possible(String),
+        Foreign,
+    }
     envelope::filter(body, |e| {
         if e.kind()? == Kind::Null {
             return e.skip();
         }
         e.members(
-            |key| key.text().is_ok_and(|name| names.contains(&*name)),
-            |e, keep| e.skip().map(|()| keep),
+            |key| match key.text() {
+                Ok(name) if names.contains(&*name) => Family::Known,
+                Ok(name) if FAMILIES.iter().any(|(_, s)| any_of(names, &name, s)) => {
+                    Family::Possible(name.into_owned())
+                }
+                Ok(_) | Err(_) => Family::Foreign,
+            },
+            |e, family| match (family, e.kind()?) {
+                (Family::Known, _) => e.skip().map(|()| true),
+                (Family::Possible(name), Kind::Array) => {
+                    e.elements(|e| e.scan(|c| has_series(c, &name, names)))
+                }
+                (Family::Possible(_) | Family::Foreign, _) => e.skip().map(|()| false),
+            },
         )?;
         Ok(())
     })
+}
+
+/// What the series of each type of family are called besides the family's own name.
+const FAMILIES: &[(&str, &[&str])] = &[
+    ("counter", &["_total", "_created"]),
+    ("histogram", &["_bucket", "_count", "_sum", "_created"]),
+    ("gaugehistogram", &["_bucket", "_gcount", "_gsum"]),
+    ("summary", &["_count", "_sum", "_created"]),
+    ("info", &["_info"]),
+];
+
+fn any_of(names: &BTreeSet<String>, family: &str, suffixes: &[&str]) -> bool {
+    suffixes
+        .iter()
+        .any(|suffix| names.contains(&format!("{family}{suffix}")))
+}
+
+/// Whether a family, whose entry begins here, has series among the names by what its type adds.
+fn has_series(
+    c: &mut Cursor<'_>,
+    family: &str,
+    names: &BTreeSet<String>,
+) -> Result<bool, AnswerError> {
+    let mut own = false;
+    c.members(|c, key| {
+        if !key.is("type") {
+            return c.skip();
+        }
+        let given = c.string()?;
+        own = FAMILIES
+            .iter()
+            .any(|(kind, suffixes)| given.is(kind) && any_of(names, family, suffixes));
+        Ok(())
+    })?;
+    Ok(own)
 }
 
 /// Filters the answer of Alertmanager's `GET /api/v2/alerts`.
@@ -208,6 +262,25 @@ mod tests {
         assert_eq!(
             text(metadata(body.into(), &names)),
             r#"{"status":"success","data":{"\u0075p":[{"type":"gauge","help":"h","unit":""}]}}"#
+        );
+    }
+
+    #[test]
+    fn metadata_of_a_family_is_known_by_the_series_that_its_type_makes() {
+        let names = BTreeSet::from(["requests_total".to_string(), "wait_bucket".into()]);
+        let counter = r#""requests":[{"type":"counter","help":"own"}]"#;
+        let histogram = r#""wait":[{"help":"own","type":"histogram"}]"#;
+        let body = format!(
+            r#"{{"status":"success","data":{{"request":[{{"type":"counter"}}],{counter},"requests_total_x":[],"wait":[{{"type":"summary","help":"canary"}},{{"help":"own","type":"histogram"}},{{"help":"canary"}}]}}}}"#
+        );
+        assert_eq!(
+            text(metadata(body.into(), &names)),
+            format!(r#"{{"status":"success","data":{{{counter},{histogram}}}}}"#)
+        );
+        let body = r#"{"status":"success","data":{"requests":[{"type":"gauge","help":"canary"}],"wait":{"type":"histogram"}}}"#;
+        assert_eq!(
+            text(metadata(body.into(), &names)),
+            r#"{"status":"success","data":{}}"#
         );
     }
 

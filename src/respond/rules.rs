@@ -27,11 +27,11 @@ pub fn rules(body: Vec<u8>, scope: &Scope, options: RuleOptions) -> Result<Vec<u
         return Ok(body);
     }
     envelope::filter(body, |e| {
-        list_member(e, "groups", |e| group(e, scope, options))
+        list_member(e, &["groups"], |e| group(e, scope, options))
     })
 }
 
-/// Filters the answer of `/api/v1/alerts`.
+/// Filters the answer of `/api/v1/alerts`. Thanos Rule calls the list `Alerts`.
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
@@ -40,7 +40,7 @@ pub fn alerts(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
         return Ok(body);
     }
     envelope::filter(body, |e| {
-        list_member(e, "alerts", |e| {
+        list_member(e, &["alerts", "Alerts"], |e| {
             Ok(e.scan(|c| alert(c, scope))?.standing == Standing::Inside)
         })
     })
@@ -49,14 +49,14 @@ pub fn alerts(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
 /// Filters the one list that `data` is made of.
 fn list_member(
     e: &mut Editor,
-    name: &str,
+    names: &[&str],
     mut keep: impl FnMut(&mut Editor) -> Result<bool, AnswerError>,
 ) -> Result<(), AnswerError> {
     if e.kind()? == Kind::Null {
         return e.skip();
     }
     e.members(
-        |key| key.is(name),
+        |key| names.iter().any(|name| key.is(name)),
         |e, found| {
             if !found {
                 return envelope::other(e);

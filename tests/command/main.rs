@@ -222,7 +222,7 @@ fn a_good_configuration_is_0_and_one_with_an_error_1() {
     let (status, out, _) = run(&["check", "--json", &bad, &file]);
     assert_eq!(status, 1);
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(report["errors"], 1);
+    assert_eq!(report["errors"], 2, "{out}");
     assert_eq!(report["configurations"], 2);
     assert_eq!(report["findings"][0]["path"], "auth.issuers[0].audience");
     let (status, out, _) = run_with(&["check", "-"], text.as_bytes());

@@ -15,6 +15,8 @@ pub(crate) enum Body {
     Repeat { repeat: (String, usize) },
     /// Remote-write 1.0: each series is a list of labels, with one sample.
     Write { rw1: Vec<Vec<(String, String)>> },
+    /// The answer to a remote read: the labels of its series.
+    Samples { samples: Vec<Vec<(String, String)>> },
     /// Remote-read: each query is a list of matchers: operator, label, value.
     Read {
         read: Vec<Vec<(String, String, String)>>,
@@ -34,9 +36,11 @@ impl Body {
             Self::Text(text) => text.clone().into_bytes(),
             Self::Json { json } => json.to_string().into_bytes(),
             Self::Repeat { repeat: (text, n) } => text.repeat(*n).into_bytes(),
-            Self::Write { .. } | Self::Read { .. } => snap::raw::Encoder::new()
-                .compress_vec(&self.message())
-                .unwrap(),
+            Self::Write { .. } | Self::Samples { .. } | Self::Read { .. } => {
+                snap::raw::Encoder::new()
+                    .compress_vec(&self.message())
+                    .unwrap()
+            }
         }
     }
 
@@ -45,7 +49,9 @@ impl Body {
         match self {
             Self::Text(_) | Self::Repeat { .. } => self.bytes() == bytes,
             Self::Json { json } => serde_json::from_slice::<Value>(bytes).is_ok_and(|v| v == *json),
-            Self::Write { .. } => decompress(bytes).is_some_and(|m| m == self.message()),
+            Self::Write { .. } | Self::Samples { .. } => {
+                decompress(bytes).is_some_and(|m| m == self.message())
+            }
             // The fields of a query may come in any order.
             Self::Read { .. } => {
                 decompress(bytes).is_some_and(|m| queries(&m) == queries(&self.message()))
@@ -57,21 +63,8 @@ impl Body {
     fn message(&self) -> Vec<u8> {
         let mut message = Vec::new();
         match self {
-            Self::Write { rw1 } => {
-                for labels in rw1 {
-                    let mut series = Vec::new();
-                    for (name, value) in labels {
-                        let label =
-                            [field(1, name.as_bytes()), field(2, value.as_bytes())].concat();
-                        series.extend(field(1, &label));
-                    }
-                    series.extend(field(
-                        2,
-                        &[&[0x09][..], &1f64.to_le_bytes(), &[0x10, 0x01]].concat(),
-                    ));
-                    message.extend(field(1, &series));
-                }
-            }
+            Self::Write { rw1 } => message = series(rw1),
+            Self::Samples { samples } => message = field(1, &series(samples)),
             Self::Read { read } => {
                 for matchers in read {
                     let mut query = vec![0x08, 1, 0x10, 2];
@@ -97,6 +90,24 @@ impl Body {
         }
         message
     }
+}
+
+/// Series with one sample each, as a write and the result of a read have them.
+fn series(all: &[Vec<(String, String)>]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for labels in all {
+        let mut series = Vec::new();
+        for (name, value) in labels {
+            let label = [field(1, name.as_bytes()), field(2, value.as_bytes())].concat();
+            series.extend(field(1, &label));
+        }
+        series.extend(field(
+            2,
+            &[&[0x09][..], &1f64.to_le_bytes(), &[0x10, 0x01]].concat(),
+        ));
+        message.extend(field(1, &series));
+    }
+    message
 }
 
 fn decompress(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -108,6 +108,12 @@ class Gateway:
         return self.stack.processes[self.name].poll() is None
 
 
+def traps(log):
+    """The lines of Envoy's log that tell of a trap of the module."""
+    words = ("Uncaught RuntimeError", "panicked at", "Function: proxy_on", "vm_failed", "reload failed")
+    return [line.strip() for line in log.splitlines() if any(w in line for w in words)]
+
+
 def address(port):
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 

@@ -43,6 +43,15 @@ fn ask_at(auth: &mut Authenticator, head: &RequestHead, secs: f64) -> Result<Ver
     auth.authenticate(head, &NoPeer, &NoHost, at(secs))
 }
 
+fn ask_again(
+    auth: &mut Authenticator,
+    head: &RequestHead,
+    came: f64,
+    secs: f64,
+) -> Result<Verdict, AuthError> {
+    auth.authenticate_since(head, &NoPeer, &NoHost, at(came), at(secs))
+}
+
 /// An issuer whose fetched set has these keys.
 pub(super) fn with_keys(keys: &Value) -> Authenticator {
     let mut auth = compiled(remote(json!({}))).unwrap();
@@ -170,9 +179,74 @@ fn a_new_kid_waits_for_one_fetch_and_then_is_known_or_refused() {
     auth.due(at(5.0));
     auth.fetched(id, Ok(&set(&["rsa", "ec"])), at(5.1));
     assert_eq!(
-        ask_at(&mut auth, &ed, 5.1),
+        ask_again(&mut auth, &ed, 5.0, 5.1),
         Err(AuthError::Invalid(Reason::UnknownKey))
     );
+}
+
+#[test]
+fn a_kid_that_comes_just_after_a_fetch_waits_for_one_more() {
+    let mut auth = compiled(remote(json!({}))).unwrap();
+    let id = auth.due(at(0.0))[0].id;
+    // The set changes while it is on its way.
+    let ec = token("ec");
+    assert_eq!(ask_at(&mut auth, &ec, 0.1), Ok(Verdict::Wait(id)));
+    auth.fetched(id, Ok(&set(&["rsa"])), at(0.2));
+    let Ok(Verdict::Wait(next)) = ask_again(&mut auth, &ec, 0.1, 0.2) else {
+        panic!()
+    };
+    assert_ne!(id, next);
+    // A second after the first fetch, and no sooner.
+    assert!(!auth.is_due(at(0.9)) && auth.due(at(0.9)).is_empty());
+    assert_eq!(ask_at(&mut auth, &ec, 0.9), Ok(Verdict::Wait(next)));
+    assert!(auth.is_due(at(1.0)));
+    assert_eq!(auth.due(at(1.0))[0].id, next);
+    auth.fetched(next, Ok(&set(&["rsa", "ec"])), at(1.1));
+    assert!(matches!(
+        ask_again(&mut auth, &ec, 0.1, 1.1),
+        Ok(Verdict::Grant(_))
+    ));
+    // After a leap of the clock nobody waits for a time that is far away.
+    let Ok(Verdict::Wait(id)) = ask_at(&mut auth, &token("ed"), 1.2) else {
+        panic!()
+    };
+    assert_eq!(auth.due(at(-3600.0))[0].id, id);
+}
+
+#[test]
+fn workers_that_share_keys_fetch_at_different_times_and_one_of_them_first() {
+    let mut firsts = Vec::new();
+    for seed in 0..8 {
+        let mut auth = compiled(remote(json!({}))).unwrap();
+        auth.spread(seed, at(0.0));
+        let first = (0..=30).find(|t| auth.is_due(at(f64::from(*t) / 100.0)));
+        firsts.push(first.unwrap());
+    }
+    firsts.sort_unstable();
+    firsts.dedup();
+    assert!(firsts.len() > 4, "{firsts:?}");
+    // A request does not wait for its worker's turn.
+    let mut one = compiled(remote(json!({}))).unwrap();
+    one.spread(1, at(0.0));
+    let Ok(Verdict::Wait(id)) = ask_at(&mut one, &token("rsa"), 0.0) else {
+        panic!()
+    };
+    // What another has fetched meanwhile makes the fetch needless: whoever waits can go on.
+    let mut two = compiled(remote(json!({}))).unwrap();
+    let other = two.due(at(0.0))[0].id;
+    two.fetched(other, Ok(&set(&["rsa"])), at(0.0));
+    let (source, _) = two.shared().remove(0);
+    assert!(one.source_of(id).is_some());
+    assert!(one.import(source, &two.export(source).unwrap(), at(0.1)));
+    assert!(one.source_of(id).is_none() && one.due(at(0.1)).is_empty());
+    assert!(ask_again(&mut one, &token("rsa"), 0.0, 0.1).is_ok());
+    // Without a secret nothing is shared, and there is nothing to wait for.
+    let mut doc = remote(json!({}));
+    doc.as_object_mut().unwrap().remove("shared_keys");
+    let mut alone = compiled(doc).unwrap();
+    alone.spread(1, at(0.0));
+    assert_eq!(alone.keys_missing(), 1);
+    assert!(alone.is_due(at(0.0)));
 }
 
 #[test]
@@ -262,7 +336,7 @@ fn tokens_are_forgotten_when_keys_change() {
     let id = auth.due(at(6.0))[0].id;
     auth.fetched(id, Ok(&set(&["ec"])), at(6.0));
     assert_eq!(auth.cache_size().0, 0);
-    assert!(ask_at(&mut auth, &token("rsa"), 6.5).is_err());
+    assert!(ask_again(&mut auth, &token("rsa"), 6.0, 6.5).is_err());
 }
 
 #[test]

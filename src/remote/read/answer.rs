@@ -85,6 +85,74 @@ pub fn verify_chunks(body: &[u8], scope: &Scope) -> Result<u64, AnswerError> {
     Ok(check.count)
 }
 
+/// Reads `ChunkedReadResponse` frames while they stream, and gives out only whole frames whose series
+/// are all in scope. After an error the stream must be reset.
+#[derive(Debug)]
+pub struct ChunkVerifier {
+    scope: Scope,
+    partial: Vec<u8>,
+}
+
+/// The longest frame that is held, in bytes. Prometheus makes them of 1 MiB, or of one series' chunks.
+const MAX_FRAME: u64 = 8 << 20;
+
+impl ChunkVerifier {
+    /// A reader before the first byte.
+    #[must_use]
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            partial: Vec::new(),
+        }
+    }
+
+    /// Reads a piece and gives out what may leave.
+    pub fn feed(&mut self, piece: &[u8]) -> Result<Vec<u8>, AnswerError> {
+        self.partial.extend_from_slice(piece);
+        let mut whole = 0;
+        while let Some(end) = frame_end(&self.partial, whole)? {
+            whole = end;
+        }
+        if whole == 0 {
+            return Ok(Vec::new());
+        }
+        let rest = self.partial.split_off(whole);
+        let out = std::mem::replace(&mut self.partial, rest);
+        verify_chunks(&out, &self.scope)?;
+        Ok(out)
+    }
+
+    /// The bytes that are held back.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.partial.len()
+    }
+
+    /// Ends the answer: it must end with a whole frame.
+    pub fn finish(self) -> Result<(), AnswerError> {
+        if self.partial.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed::Truncated.into())
+        }
+    }
+}
+
+/// Where the frame that begins at `pos` ends, if all of it is there.
+fn frame_end(bytes: &[u8], pos: usize) -> Result<Option<usize>, AnswerError> {
+    let (len, at) = match wire::varint(bytes, pos) {
+        Ok(found) => found,
+        Err(Malformed::Truncated) => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    if len > MAX_FRAME {
+        return Err(AnswerError::TooLarge);
+    }
+    let len = usize::try_from(len).map_err(|_| AnswerError::TooLarge)?;
+    let end = at.saturating_add(4).saturating_add(len);
+    Ok((end <= bytes.len()).then_some(end))
+}
+
 const UNKNOWN: AnswerError = AnswerError::Malformed("it has a field that is not known");
 
 struct Check<'s> {

@@ -127,6 +127,50 @@ fn each_series_of_an_answer_must_be_inside() {
     assert!(verify_samples(&answer(&[own]), &scope(), 10).is_err());
 }
 
+#[test]
+fn frames_leave_one_by_one_and_none_after_a_foreign_series() {
+    let pair = |n: &str, v: &str| (n.to_owned(), v.to_owned());
+    let frame = |tenant: &str| {
+        let frame = encode(&[vec![pair("__name__", "up"), pair("tenant_id", tenant)]]);
+        let mut out = vec![u8::try_from(frame.len()).unwrap(), 1, 2, 3, 4];
+        out.extend_from_slice(&frame);
+        out
+    };
+    let own = [frame("tenant-a"), frame("tenant-a")].concat();
+    for size in [1, 5, 1000] {
+        let mut verifier = ChunkVerifier::new(scope());
+        let mut out = Vec::new();
+        for piece in own.chunks(size) {
+            out.extend(verifier.feed(piece).unwrap());
+        }
+        assert_eq!((out, verifier.finish()), (own.clone(), Ok(())));
+
+        let mut verifier = ChunkVerifier::new(scope());
+        let mut out = Vec::new();
+        let bytes = [frame("tenant-a"), frame("tenant-b")].concat();
+        let e = bytes
+            .chunks(size)
+            .find_map(|piece| match verifier.feed(piece) {
+                Ok(part) => {
+                    out.extend(part);
+                    None
+                }
+                Err(e) => Some(e),
+            });
+        assert_eq!(e, Some(AnswerError::Foreign));
+        assert!(frame("tenant-a").starts_with(&out));
+    }
+    let mut verifier = ChunkVerifier::new(scope());
+    assert_eq!(verifier.feed(&own[..own.len() - 1]), Ok(frame("tenant-a")));
+    assert_eq!(verifier.held(), own.len() / 2 - 1);
+    assert!(verifier.finish().is_err());
+    let mut verifier = ChunkVerifier::new(scope());
+    assert_eq!(
+        verifier.feed(&[0xff, 0xff, 0xff, 0x0f]),
+        Err(AnswerError::TooLarge)
+    );
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

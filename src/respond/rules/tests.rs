@@ -83,6 +83,15 @@ fn a_rule_stays_with_every_byte_of_it_and_groups_left_empty_go() {
 }
 
 #[test]
+fn alerts_of_thanos_rule_are_in_a_list_of_another_name() {
+    let own = r#"{"labels":{"tenant_id":"tenant-a"},"state":"firing"}"#;
+    let other = r#"{"labels":{"tenant_id":"tenant-b"},"state":"firing"}"#;
+    let text = |list: &str| format!(r#"{{"status":"success","data":{{"Alerts":[{list}]}}}}"#);
+    let body = text(&format!("{other},{own}"));
+    assert_eq!(alerts(body.into(), &tenant_a()), Ok(text(own).into_bytes()));
+}
+
+#[test]
 fn alerts_inside_a_rule_that_stays_are_held_against_the_scope_too() {
     let rule = r#"{"state":"firing","labels":{"tenant_id":"tenant-a"},"alerts":[{"labels":{"tenant_id":"tenant-b"},"state":"firing"},{"labels":{"tenant_id":"tenant-a"},"state":"pending"}],"lastError":"own"}"#;
     assert_eq!(

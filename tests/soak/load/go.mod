@@ -1,0 +1,3 @@
+module promfence.invalid/load
+
+go 1.25
