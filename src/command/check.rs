@@ -11,6 +11,7 @@ mod mesh;
 mod node;
 mod plugin;
 mod routes;
+mod security;
 mod source;
 #[cfg(test)]
 mod tests;

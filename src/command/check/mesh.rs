@@ -7,6 +7,7 @@ use super::gateway_api;
 use super::istio::kind;
 use super::node::Node;
 use super::plugin::{Plugin, Seal, Upstream};
+use super::security;
 
 /// Checks the manifests around the configurations that a mesh loads.
 pub(super) fn check(documents: &[Node<'_>], plugins: &[Plugin<'_>], findings: &mut Findings) {
@@ -20,6 +21,7 @@ pub(super) fn check(documents: &[Node<'_>], plugins: &[Plugin<'_>], findings: &m
             Some(_) | None => {}
         }
     }
+    security::check(documents, plugins, &upstreams, findings);
     for plugin in plugins {
         for (place, cluster) in plugin.key_clusters() {
             key_server(documents, plugin, &place, cluster, findings);

@@ -3,6 +3,8 @@
 mod around;
 mod envoy;
 mod istio;
+mod security;
+mod shipped;
 
 use super::*;
 
