@@ -106,6 +106,20 @@ impl Confiner {
         is
     }
 
+    /// Refuses so many bytes of PromQL: in one text, or in all texts of a request together.
+    pub fn bound(&self, bytes: usize) -> Result<(), Refusal> {
+        let most = self.guards.max_bytes.bytes();
+        if bytes <= most {
+            return Ok(());
+        }
+        let limit = Limit {
+            what: "the query is too long, in bytes",
+            option: "max_bytes",
+            most,
+        };
+        Err(Fault::whole(Reason::Limit(limit)).in_text(""))
+    }
+
     /// Makes the second parser build its tables, which takes up to 76 ms in a new VM.
     pub fn warm_up(&self) {
         let _ = verify::agrees(r#"m{e="t"}"#, 1);
@@ -118,15 +132,7 @@ impl Confiner {
         scope: &Scope,
         selector_only: bool,
     ) -> Result<Arc<str>, Refusal> {
-        let most = self.guards.max_bytes.bytes();
-        if text.len() > most {
-            let limit = Limit {
-                what: "the query is too long, in bytes",
-                option: "max_bytes",
-                most,
-            };
-            return Err(Fault::whole(Reason::Limit(limit)).in_text(text));
-        }
+        self.bound(text.len())?;
         let key = Key {
             identity: &self.identity,
             selector_only,

@@ -5,7 +5,9 @@ pub mod answer;
 pub mod caller;
 pub mod drive;
 pub mod request;
+pub mod rights;
 pub mod setting;
+pub mod words;
 
 use super::choices::Choices;
 use super::invariants;

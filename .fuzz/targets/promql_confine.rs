@@ -34,7 +34,9 @@ pub fn fuzz(data: &[u8]) {
                     let bare = bare
                         .replace(&format!("{matcher},"), "")
                         .replace(matcher, "");
-                    assert!(text.contains(matcher) || bare == text, "{bare}");
+                    // Whether a name had empty braces cannot be told any more.
+                    let same = bare.replace("{}", "") == text.replace("{}", "");
+                    assert!(text.contains(matcher) || same, "{bare}");
                 }
             }
             Err(refusal) => assert!(!matches!(refusal.reason, Reason::Doubt(_)), "{refusal}"),

@@ -151,18 +151,24 @@ impl Reader {
                     .is_some_and(|query| confiner.is_selector(cache, query, scope)),
             );
         }
-        let mut confine = |usage: Use, text: &str| match usage {
-            Use::Query => confiner
-                .query(cache, text, scope)
-                .map(|t| t.as_ref().to_owned()),
-            Use::Selector => confiner
-                .selector(cache, text, scope)
-                .map(|t| t.as_ref().to_owned()),
-            // Judged like any other, and forwarded as it is: it selects nothing.
-            Use::Text => confiner.query(cache, text, scope).map(|_| text.to_owned()),
-            Use::RuleSelector => confiner
-                .selector(cache, text, scope)
-                .map(|_| text.to_owned()),
+        let mut bytes = 0_usize;
+        let mut confine = |usage: Use, text: &str| {
+            // The work of a request has a bound, not only that of each of its selectors.
+            bytes = bytes.saturating_add(text.len());
+            confiner.bound(bytes)?;
+            match usage {
+                Use::Query => confiner
+                    .query(cache, text, scope)
+                    .map(|t| t.as_ref().to_owned()),
+                Use::Selector => confiner
+                    .selector(cache, text, scope)
+                    .map(|t| t.as_ref().to_owned()),
+                // Judged like any other, and forwarded as it is: it selects nothing.
+                Use::Text => confiner.query(cache, text, scope).map(|_| text.to_owned()),
+                Use::RuleSelector => confiner
+                    .selector(cache, text, scope)
+                    .map(|_| text.to_owned()),
+            }
         };
         params::rewrite(
             upstream.kind,

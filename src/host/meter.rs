@@ -7,6 +7,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
 use super::io;
+use crate::promql::Counts;
 use crate::tally::Tally;
 
 /// The counters and gauges of one VM.
@@ -16,6 +17,9 @@ pub(super) struct Meter {
     gauges: HashMap<&'static str, u64>,
     tenants: HashMap<String, HashMap<&'static str, u32>>,
     tally: Tally,
+    /// What the host has been told of the cache of queries.
+    told: Counts,
+    told_bytes: usize,
 }
 
 /// A request that went on, by endpoint.
@@ -36,6 +40,14 @@ pub(super) const SAMPLES: &str = "promfence.written_samples.tenant";
 pub(super) const EXEMPLARS: &str = "promfence.written_exemplars.tenant";
 /// A fetch of keys, by outcome.
 pub(super) const KEYS: &str = "promfence.key_fetches.outcome";
+/// A look into the cache of queries, by outcome.
+const QUERIES: &str = "promfence.query_cache.outcome";
+/// A look for the shape of a query that was not in the cache, by outcome.
+const SHAPES: &str = "promfence.query_shapes.outcome";
+/// An entry that had to go.
+const EVICTIONS: &str = "promfence.query_cache_evictions";
+/// The bytes that the caches of queries hold in all workers.
+const QUERY_BYTES: &str = "promfence.query_cache_bytes";
 
 /// Where workers agree which tenants have counters of their own.
 const TALLY: &str = "promfence.tally";
@@ -43,8 +55,37 @@ const TALLY: &str = "promfence.tally";
 impl Meter {
     /// Counts one.
     pub(super) fn count(&mut self, group: &'static str, word: &'static str) {
-        if let Some(id) = self.id(MetricType::Counter, group, word) {
-            let _lost = hostcalls::increment_metric(id, 1);
+        self.add(MetricType::Counter, group, word, 1);
+    }
+
+    /// Tells what the cache of queries did since the last time. The gauge is of all workers: each
+    /// adds its own changes.
+    pub(super) fn queries(&mut self, counts: Counts, bytes: usize) {
+        let told = std::mem::replace(&mut self.told, counts);
+        for (name, word, now, before) in [
+            (QUERIES, "hit", counts.hits, told.hits),
+            (QUERIES, "miss", counts.misses, told.misses),
+            (SHAPES, "hit", counts.shape_hits, told.shape_hits),
+            (SHAPES, "miss", counts.shape_misses, told.shape_misses),
+            (EVICTIONS, "", counts.evictions, told.evictions),
+        ] {
+            self.add(MetricType::Counter, name, word, difference(now, before));
+        }
+        let before = std::mem::replace(&mut self.told_bytes, bytes);
+        let more = difference(bytes as u64, before as u64);
+        self.add(MetricType::Gauge, QUERY_BYTES, "", more);
+    }
+
+    /// Takes back what this configuration added to gauges.
+    pub(super) fn end(&mut self) {
+        self.queries(self.told, 0);
+    }
+
+    fn add(&mut self, kind: MetricType, group: &'static str, word: &'static str, more: i64) {
+        if more != 0
+            && let Some(id) = self.id(kind, group, word)
+        {
+            let _lost = hostcalls::increment_metric(id, more);
         }
     }
 
@@ -113,4 +154,9 @@ impl Meter {
         self.words.insert((group, word), id);
         Some(id)
     }
+}
+
+fn difference(now: u64, before: u64) -> i64 {
+    let magnitude = i64::try_from(now.abs_diff(before)).unwrap_or(i64::MAX);
+    if now < before { -magnitude } else { magnitude }
 }

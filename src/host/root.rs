@@ -259,6 +259,13 @@ fn fetches_keys(doc: &Document) -> bool {
 }
 
 impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        if let Some(shared) = &self.shared {
+            shared.meter.borrow_mut().end();
+        }
+        true
+    }
+
     fn on_http_call_response(
         &mut self,
         token: u32,

@@ -523,7 +523,11 @@ impl HttpContext for Stream {
         self.shared.gathering.borrow_mut().remove(&self.context);
         let mut flow = self.flow.borrow_mut();
         flow.gone = true;
-        flow.exchange.end(&mut self.shared.worker.borrow_mut());
+        let mut worker = self.shared.worker.borrow_mut();
+        flow.exchange.end(&mut worker);
+        let queries = &worker.queries;
+        let mut meter = self.shared.meter.borrow_mut();
+        meter.queries(queries.counts(), queries.bytes());
     }
 }
 

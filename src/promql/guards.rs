@@ -9,8 +9,11 @@ use crate::config::leaf::{Count, Duration, Size};
 #[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Guards {
-    /// The longest query, in bytes. Default 64KiB.
+    /// The longest query, in bytes; all queries and selectors of a request together are no longer.
+    /// Default 64KiB.
     pub max_bytes: Size,
+    /// The most tokens: names, operators, brackets, values. Default 16384.
+    pub max_tokens: Count,
     /// The deepest nesting of parentheses, calls and aggregations. Default 64, at most 100.
     pub max_depth: Count,
     /// The most operators, signs and argument separators. Default 512, at most 1000.
@@ -35,6 +38,7 @@ impl Default for Guards {
     fn default() -> Self {
         Self {
             max_bytes: Size::from_bytes(64 * 1024),
+            max_tokens: Count::new(16 * 1024),
             max_depth: Count::new(64),
             max_operators: Count::new(512),
             max_selectors: Count::new(1000),

@@ -96,6 +96,7 @@ pub(super) fn recognise(text: &str, rules: Rules<'_>, out: &mut Outline) -> Resu
         tok,
         rules,
         out,
+        tokens: 0,
         operators: 0,
         depth: 0,
     };
@@ -113,6 +114,7 @@ struct Recogniser<'a> {
     tok: Token,
     rules: Rules<'a>,
     out: &'a mut Outline,
+    tokens: usize,
     operators: usize,
     depth: usize,
 }
@@ -226,7 +228,12 @@ impl Recogniser<'_> {
 
     fn advance(&mut self) -> Result<(), Fault> {
         self.tok = self.lexer.next_token()?;
-        Ok(())
+        self.tokens += 1;
+        if self.rules.confined {
+            return Ok(());
+        }
+        let most = self.rules.guards.max_tokens.get();
+        self.bound(self.tokens, most, "too many tokens", "max_tokens")
     }
 
     fn expect(&mut self, kind: Kind, whereabouts: &str, expected: &str) -> Result<(), Fault> {

@@ -204,7 +204,7 @@ fn an_unlimited_scope_forwards_the_text_and_refuses_the_same() {
 #[test]
 fn guards_name_their_option() {
     let guards: Guards = serde_json::from_str(
-        r#"{"max_bytes": 100, "max_selectors": 2, "max_regex": 4, "max_range": "1h", "max_confined": 60, "need_specific": true}"#,
+        r#"{"max_bytes": 100, "max_selectors": 2, "max_regex": 4, "max_range": "1h", "max_tokens": 18, "max_confined": 60, "need_specific": true}"#,
     )
     .unwrap();
     let confiner = Confiner::new::<&str>(&[], OnConflict::Intersect, guards);
@@ -218,6 +218,7 @@ fn guards_name_their_option() {
         ("a+a+a".to_owned(), "max_selectors"),
         ("a".repeat(101), "max_bytes"),
         ("a{b=~'abcde'}".to_owned(), "max_regex"),
+        (format!("a{}", "@1".repeat(9)), "max_tokens"),
         ("rate(a[61m])".to_owned(), "max_range"),
         ("rate(a[step()*2])".to_owned(), "max_range"),
         ("rate(a[2h:1m])".to_owned(), "max_range"),

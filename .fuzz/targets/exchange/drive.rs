@@ -1,7 +1,5 @@
 //! Drives an exchange as the host of the module does, and writes down all that passes.
 
-use std::collections::BTreeSet;
-
 use promfence::auth::{NoHost, NoPeer};
 use promfence::deny::Denial;
 use promfence::exchange::{
@@ -10,11 +8,12 @@ use promfence::exchange::{
 use promfence::http::{Headers, RequestHead, ResponseHead, UnixTime};
 
 use super::super::choices::Choices;
-use super::super::invariants::{Message, Run, UNIVERSE};
+use super::super::invariants::{Message, Run};
 use super::answer;
 use super::caller::NOW;
 use super::request::Request;
-use super::setting::{CACHE, Ceiling, LABEL, MEMORY, SEAL, Setting};
+use super::rights::{reads, writes};
+use super::setting::{CACHE, LABEL, MEMORY, SEAL, Setting};
 
 /// A request under way.
 pub struct Flow<'a> {
@@ -39,6 +38,7 @@ impl<'a> Flow<'a> {
             known: request.caller.rights.is_some(),
             reads,
             writes: writes(setting, request),
+            writer: request.caller.rights.is_some_and(|r| !r.write.is_empty()),
             unlimited,
             others: setting
                 .fixed
@@ -269,48 +269,6 @@ fn succeeds(setting: &Setting, worker: &mut Worker) -> bool {
     let step = exchange.request_headers(worker, &head, true, &host());
     exchange.end(worker);
     matches!(step, Step::Edit(_))
-}
-
-/// The tenants that the caller may read here, and whether nothing binds it.
-fn reads(setting: &Setting, request: &Request) -> (BTreeSet<&'static str>, bool) {
-    let Some(rights) = request.caller.rights else {
-        return (BTreeSet::new(), false);
-    };
-    let all = rights.read == ["*"];
-    let granted = UNIVERSE.into_iter().filter(|t| {
-        let own = all || rights.read.contains(t) || setting.shared && *t == "infra";
-        own && setting.ceiling.admits(t) && exists(setting, t) && narrowed(request, t)
-    });
-    let unlimited = all && setting.ceiling == Ceiling::Unlimited && request.narrowed.is_none();
-    (granted.collect(), unlimited)
-}
-
-fn writes(setting: &Setting, request: &Request) -> BTreeSet<&'static str> {
-    let rights = request.caller.rights.unwrap_or_default();
-    let granted = UNIVERSE.into_iter().filter(|t| {
-        rights.write.contains(t)
-            && setting.ceiling.admits(t)
-            && exists(setting, t)
-            && narrowed(request, t)
-    });
-    granted.collect()
-}
-
-fn exists(setting: &Setting, tenant: &str) -> bool {
-    !setting.valid || tenant.starts_with("team-") || tenant == "infra"
-}
-
-/// Narrowing is by header; the same by parameter is one too many or is judged by the program alone.
-fn narrowed(request: &Request, tenant: &str) -> bool {
-    let by_header = request
-        .narrowed
-        .is_none_or(|names| names.split('|').any(|n| n == tenant));
-    let (_, query) = request.message.target();
-    let by_parameter = query
-        .split('&')
-        .find_map(|p| p.strip_prefix("tenant="))
-        .is_none_or(|name| name == tenant);
-    by_header && by_parameter
 }
 
 fn apply(head: &mut Vec<(String, Vec<u8>)>, edits: &Edits) {

@@ -4,6 +4,7 @@ use super::super::choices::Choices;
 use super::super::invariants::Message;
 use super::caller::{self, Caller};
 use super::setting::Setting;
+use super::words::{HEADERS, NAMES, PATHS, QUERIES, VALUES};
 
 /// A request.
 #[derive(Debug)]
@@ -15,131 +16,6 @@ pub struct Request {
     /// What it narrows its tenants to, if it does so in one place.
     pub narrowed: Option<&'static str>,
 }
-
-const PATHS: &[&str] = &[
-    "/api/v1/query",
-    "/api/v1/query_range",
-    "/api/v1/series",
-    "/api/v1/labels",
-    "/api/v1/label/job/values",
-    "/api/v1/query_exemplars",
-    "/federate",
-    "/api/v1/rules",
-    "/api/v1/alerts",
-    "/api/v1/metadata",
-    "/api/v1/targets",
-    "/api/v1/format_query",
-    "/api/v1/read",
-    "/api/v1/write",
-    "/api/v1/receive",
-    "/api/v1/otlp/v1/metrics",
-    "/api/v2/alerts",
-    "/api/v2/alerts/groups",
-    "/api/v2/silences",
-    "/api/v2/silence/01234567-89ab-cdef-0123-456789abcdef",
-    "/-/ready",
-    "/api/v1/query_explain",
-    "/api/v1/status/buildinfo",
-    "/api/v1/status/config",
-    "/api/v1/admin/tsdb/snapshot",
-    "/graph",
-    "/api/v1/parse_query",
-    "/api/v1/otlp",
-    "/api/v1/features",
-    "/-/healthy",
-];
-
-const QUERIES: &[&str] = &[
-    "up",
-    "sum by (job) (rate(up{a=\"b\"}[5m]))",
-    "topk(scalar(foo), {__name__=~\"x.+\"})",
-    "up{tenant_id=\"team-b\"}",
-    "{tenant_id!~\"team-a\",job=\"x\"}",
-    "and and or or unless",
-    "a offset 5m @ start() / on(x) group_left b",
-    "{\"my.metric\", x=\"}\"}",
-    "up # }{",
-    "label_replace(up, \"a\", \"$1\", `b\\`, \"(.*)\")",
-    "info(up)",
-    "sum(sum)by(by)",
-    "{}",
-    "count_values(\"tenant_id\", up)",
-    "up[5m:1m] == bool 0x1f",
-    "up or vector(1)",
-];
-
-const NAMES: &[&str] = &[
-    "query",
-    "match[]",
-    "time",
-    "start",
-    "end",
-    "step",
-    "limit",
-    "filter",
-    "dedup",
-    "extra",
-    "partial_response",
-    "storeMatch[]",
-    "type",
-    "rule_name[]",
-    "tenant",
-    "stats",
-    "match%5B%5D",
-    "Query",
-    "state",
-    "metric",
-    "active",
-    "_",
-];
-
-const VALUES: &[&str] = &[
-    "1",
-    "1750000000",
-    "15s",
-    "true",
-    "false",
-    "%7B__name__%3D%22up%22%7D",
-    "up",
-    "team-a",
-    "",
-    "tenant_id%3D%22team-b%22",
-    "2025-06-15T15:06:40Z",
-    "1e3",
-    "%zz",
-    "a;b",
-    "%00",
-    "%ff",
-    "+",
-];
-
-const HEADERS: &[(&str, &str)] = &[
-    ("thanos-tenant", "forged"),
-    ("thanos_tenant", "forged"),
-    ("x-scope-orgid", "forged"),
-    ("thanos-replica", "forged"),
-    ("x-promfence-seal", "forged"),
-    ("x-reads-of", "forged"),
-    ("cookie", "forged"),
-    ("accept", "application/json"),
-    ("user-agent", "x"),
-    ("x-envoy-original-path", "forged"),
-    ("accept-encoding", "gzip"),
-    ("te", "trailers"),
-    ("upgrade", "websocket"),
-    ("content-encoding", "snappy"),
-    ("content-encoding", "gzip"),
-    ("content-type", "application/x-protobuf"),
-    ("content-type", "application/json"),
-    ("content-type", "application/x-www-form-urlencoded"),
-    ("content-type", "multipart/form-data"),
-    ("x-prometheus-remote-write-version", "0.1.0"),
-    ("x-forwarded-host", "forged"),
-    (
-        "content-type",
-        "application/x-protobuf;proto=io.prometheus.write.v2.Request",
-    ),
-];
 
 /// Chooses one.
 pub fn choose(c: &mut Choices<'_>, setting: &Setting) -> Request {

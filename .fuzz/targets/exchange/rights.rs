@@ -1,0 +1,50 @@
+//! Whose data a caller may see and change, by the configuration's words.
+
+use std::collections::BTreeSet;
+
+use super::super::invariants::UNIVERSE;
+use super::request::Request;
+use super::setting::{Ceiling, Setting};
+
+/// The tenants that the caller may read here, and whether nothing binds it.
+pub fn reads(setting: &Setting, request: &Request) -> (BTreeSet<&'static str>, bool) {
+    let Some(rights) = request.caller.rights else {
+        return (BTreeSet::new(), false);
+    };
+    let all = rights.read == ["*"];
+    let granted = UNIVERSE.into_iter().filter(|t| {
+        let own = all || rights.read.contains(t) || setting.shared && *t == "infra";
+        own && setting.ceiling.admits(t) && exists(setting, t) && narrowed(request, t)
+    });
+    let unlimited = all && setting.ceiling == Ceiling::Unlimited && request.narrowed.is_none();
+    (granted.collect(), unlimited)
+}
+
+/// The tenants that the caller may write here.
+pub fn writes(setting: &Setting, request: &Request) -> BTreeSet<&'static str> {
+    let rights = request.caller.rights.unwrap_or_default();
+    let granted = UNIVERSE.into_iter().filter(|t| {
+        rights.write.contains(t)
+            && setting.ceiling.admits(t)
+            && exists(setting, t)
+            && narrowed(request, t)
+    });
+    granted.collect()
+}
+
+fn exists(setting: &Setting, tenant: &str) -> bool {
+    !setting.valid || tenant.starts_with("team-") || tenant == "infra"
+}
+
+/// Narrowing is by header; the same by parameter is one too many or is judged by the program alone.
+fn narrowed(request: &Request, tenant: &str) -> bool {
+    let by_header = request
+        .narrowed
+        .is_none_or(|names| names.split('|').any(|n| n == tenant));
+    let (_, query) = request.message.target();
+    let by_parameter = query
+        .split('&')
+        .find_map(|p| p.strip_prefix("tenant="))
+        .is_none_or(|name| name == tenant);
+    by_header && by_parameter
+}
