@@ -1,0 +1,38 @@
+"""Measures Promfence beside what it replaces; scripts/bench starts this."""
+
+import argparse
+import importlib
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "live")]
+
+import stack as stacks  # noqa: E402
+from report import Report  # noqa: E402
+
+PARTS = ["gateway"]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument("--tokens", type=int, default=0, help="live tokens of the largest load")
+    parser.add_argument("--loads", nargs="+", default=[])
+    parser.add_argument("--out", default=os.path.join(stacks.ROOT, "target", "bench", "results"))
+    options = parser.parse_args()
+    unknown = [p for p in options.parts if p not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {' '.join(unknown)}")
+    for part in options.parts or PARTS:
+        report = Report(part)
+        with stacks.Stack("bench") as stack:
+            importlib.import_module(f"part_{part}").run(stack, options, report)
+        print(f"\n{report.write(options.out)}")
+
+
+if __name__ == "__main__":
+    main()
