@@ -109,9 +109,10 @@ impl<'de> Deserializer<'de> for At<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        match self.0.kind {
-            Kind::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
+        if let Kind::Null = self.0.kind {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
         }
     }
 
@@ -160,16 +161,14 @@ impl<'de> Deserializer<'de> for At<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        match &self.0.kind {
-            Kind::Map(members) => {
-                once(members)?;
-                visitor.visit_map(Members {
-                    rest: members.iter(),
-                    now: None,
-                })
-            }
-            _ => Err(self.wrong(&visitor)),
-        }
+        let Kind::Map(members) = &self.0.kind else {
+            return Err(self.wrong(&visitor));
+        };
+        once(members)?;
+        visitor.visit_map(Members {
+            rest: members.iter(),
+            now: None,
+        })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -182,17 +181,17 @@ impl<'de> Deserializer<'de> for At<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        match &self.0.kind {
-            Kind::List(items) => visitor.visit_seq(Items(items.iter().enumerate())),
-            _ => Err(self.wrong(&visitor)),
-        }
+        let Kind::List(items) = &self.0.kind else {
+            return Err(self.wrong(&visitor));
+        };
+        visitor.visit_seq(Items(items.iter().enumerate()))
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        match &self.0.kind {
-            Kind::Text(text) => visitor.visit_borrowed_str(text),
-            _ => Err(self.wrong(&visitor)),
-        }
+        let Kind::Text(text) = &self.0.kind else {
+            return Err(self.wrong(&visitor));
+        };
+        visitor.visit_borrowed_str(text)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
@@ -200,10 +199,10 @@ impl<'de> Deserializer<'de> for At<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        match self.0.kind {
-            Kind::Bool(b) => visitor.visit_bool(b),
-            _ => Err(self.wrong(&visitor)),
-        }
+        let Kind::Bool(b) = self.0.kind else {
+            return Err(self.wrong(&visitor));
+        };
+        visitor.visit_bool(b)
     }
 
     forward_to_deserialize_any! {
