@@ -142,6 +142,8 @@ fn worker(configuration: &str, like: Option<&mut Vm>) -> (Vm, u32) {
 
 fn fetches(vm: &mut Vm, seeds: &[u8]) -> usize {
     let mut n = 0;
+    // Workers that share keys take turns, within a second.
+    vm.pass(1);
     // Shared data are looked at now and then.
     for _ in 0..25 {
         vm.tick();
