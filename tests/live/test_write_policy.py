@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import unittest
 
 import yaml
@@ -50,6 +51,24 @@ class Sink(gateway.Gateway):
         """Bytes of this Envoy's memory now, or at most (VmHWM)."""
         with open(f"/proc/{self.stack.processes[self.name].pid}/status") as f:
             return next(int(line.split()[1]) * 1024 for line in f if line.startswith(field + ":"))
+
+
+class WhatIsShipped(unittest.TestCase):
+    def run_tool(self, *argv, **more):
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=300, **more)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_alerts_fire_when_they_should(self):
+        promtool = stack.tool("promtool")
+        self.run_tool(promtool, "check", "rules", f"{stack.ROOT}/envoy/alerts.yaml")
+        self.run_tool(promtool, "test", "rules", f"{stack.ROOT}/tests/live/alerts_test.yaml")
+
+    def test_the_example_of_the_readme_passes_the_check(self):
+        with open(f"{stack.ROOT}/README.md") as f:
+            example = f.read().partition("## Writes")[2].partition("```yaml\n")[2].partition("```")[0]
+        with stack.Stack("example") as made:
+            path = made.write("example.yaml", example)
+            self.run_tool(stack.command(), "check", path, env={**os.environ, "HASH_KEY": "0123456789abcdef"})
 
 
 class Policies(unittest.TestCase):
