@@ -21,7 +21,7 @@ mod silence;
 mod verify;
 mod warnings;
 
-pub use gzip::decode;
+pub use gzip::{decode, is_decodable};
 pub use lists::{am_alerts, am_groups, exemplars, metadata, targets};
 pub use post::{BodyError, Rewritten, is_uuid, post_alerts, post_silences};
 pub use reword::{ErrorForm, reword_error};

@@ -391,6 +391,11 @@ impl Plan {
         if declared.is_some_and(|n| usize::try_from(n).map_or(true, |n| n > self.limit)) {
             return Some(deny::answer(&AnswerError::Limit));
         }
+        let mut encodings = head.headers.all("content-encoding");
+        if encodings.next().is_some_and(|e| !respond::is_decodable(e)) || encodings.next().is_some()
+        {
+            return Some(deny::answer(&AnswerError::Encoding));
+        }
         let text = matches!(self.endpoint, Endpoint::Federate | Endpoint::RemoteRead);
         (!text && !is_json(head)).then(|| deny::answer(&AnswerError::Json))
     }

@@ -21,18 +21,30 @@ pub fn decode<'a>(
     body: &'a [u8],
     limit: usize,
 ) -> Result<Cow<'a, [u8]>, AnswerError> {
-    let is = |name: &str| encoding.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
-    if is("") || is("identity") {
+    if is(encoding, &["", "identity"]) {
         return if body.len() <= limit {
             Ok(Cow::Borrowed(body))
         } else {
             Err(AnswerError::Limit)
         };
     }
-    if is("gzip") || is("x-gzip") {
+    if is(encoding, &["gzip", "x-gzip"]) {
         return gunzip(body, limit).map(Cow::Owned);
     }
     Err(AnswerError::Encoding)
+}
+
+/// Whether [`decode`] knows an encoding, so that an answer can be refused before its first byte.
+#[must_use]
+pub fn is_decodable(encoding: &[u8]) -> bool {
+    is(encoding, &["", "identity", "gzip", "x-gzip"])
+}
+
+fn is(encoding: &[u8], names: &[&str]) -> bool {
+    let encoding = encoding.trim_ascii();
+    names
+        .iter()
+        .any(|name| encoding.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Unpacks a gzip member (RFC 1952) that is all of `body`.
@@ -146,6 +158,7 @@ mod tests {
             "identity, gzip",
             "gzip2",
         ] {
+            assert!(!is_decodable(other.as_bytes()));
             assert_eq!(
                 decode(other.as_bytes(), b"abc", 9),
                 Err(AnswerError::Encoding),

@@ -45,7 +45,7 @@ class Envoy:
             f.write(whole[: len(whole) // 2])
         return cut
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=240):
         """Waits until Envoy listens; False if it ended."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -36,7 +36,7 @@ class Gateway:
         path = self.stack.write(f"{self.name}.json", json.dumps(self.bootstrap(), indent=1))
         argv = [stacks.tool(self.envoy), "-c", path, "--disable-hot-restart", "--concurrency", self.workers]
         argv += ["--log-level", "warning", "--component-log-level", "wasm:info", "--file-flush-interval-msec", "100"]
-        self.stack.start(self.name, argv, f"http://127.0.0.1:{self.admin}/ready")
+        self.stack.start(self.name, argv, f"http://127.0.0.1:{self.admin}/ready", seconds=240)
         return self
 
     def bootstrap(self):

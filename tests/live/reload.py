@@ -38,7 +38,7 @@ class FileGateway(gateway.Gateway):
         """Whether Envoy took the configuration; waits until it has decided."""
         before = self.updates()
         self.push(document)
-        self.stack.wait("Envoy to decide on a configuration", lambda: self.updates() != before, 60)
+        self.stack.wait("Envoy to decide on a configuration", lambda: self.updates() != before, 240)
         return self.updates()[0] > before[0]
 
 
@@ -56,6 +56,6 @@ class RestartedGateway(gateway.Gateway):
         self.stack.start(name, [
             stacks.tool("envoy"), "-c", path, "--base-id", self.base, "--restart-epoch", self.epoch, "--concurrency", self.workers,
             "--drain-time-s", 2, "--parent-shutdown-time-s", 4, "--log-level", "warning", "--component-log-level", "wasm:info",
-        ], f"http://127.0.0.1:{self.admin}/ready")
+        ], f"http://127.0.0.1:{self.admin}/ready", seconds=240)
         self.name = name
         return self
