@@ -60,3 +60,5 @@ mod lifecycle;
 mod module;
 #[path = "wasm_host/time.rs"]
 mod time;
+#[path = "wasm_host/worst.rs"]
+mod worst;
