@@ -125,6 +125,12 @@ impl Authenticator {
         verifier: &dyn Verifier,
         now: UnixTime,
     ) -> Result<Verdict, AuthError> {
+        // A remembered token has passed every check before: that it is the same is enough.
+        if let Some(token) = self.places.only_bearer(head)
+            && let Some(grant) = self.cache.find(token, now)
+        {
+            return Ok(Verdict::Grant(grant));
+        }
         match self.places.find(head)? {
             Some(Credential::Bearer(token)) => self.bearer(token, peer, verifier, now),
             Some(basic) => self.fixed_secret(&basic).map(Verdict::Grant),
