@@ -37,7 +37,7 @@ pub struct Policy {
     /// Request headers that never come from a client: tenancy, replica, seal.
     pub never: BTreeSet<String>,
     /// Request headers that pass.
-    pub allowed: BTreeSet<String>,
+    pub allowed: Names,
     /// The most parameters of a request.
     pub max_parameters: usize,
     /// Seconds that a look-up may take.
@@ -49,6 +49,34 @@ pub struct Policy {
     bounds: Vec<Bound>,
     reserved: BTreeSet<TenantId>,
     valid: Option<Vec<TenantPattern>>,
+}
+
+/// Names by their length: a look-up compares the few that are as long.
+#[derive(Debug, Default)]
+pub struct Names(Vec<Vec<String>>);
+
+impl Names {
+    /// Whether a name is among them.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        let as_long = self.0.get(name.len()).map(Vec::as_slice);
+        as_long.unwrap_or_default().iter().any(|n| n == name)
+    }
+}
+
+impl FromIterator<String> for Names {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
+        let mut all = Self::default();
+        for name in names {
+            if all.0.len() <= name.len() {
+                all.0.resize(name.len() + 1, Vec::new());
+            }
+            if let Some(as_long) = all.0.get_mut(name.len()) {
+                as_long.push(name);
+            }
+        }
+        all
+    }
 }
 
 /// A bound of every grant.
@@ -182,7 +210,7 @@ impl Policy {
             upstreams,
             other_hosts: doc.other_hosts,
             never,
-            allowed,
+            allowed: allowed.into_iter().collect(),
             max_parameters: doc.limits.parameters.get(),
             lookup_timeout: doc.limits.lookup_timeout.secs(),
             gather_timeout: doc.limits.gather_timeout.secs(),

@@ -92,6 +92,22 @@ impl Places {
         self.query.as_deref()
     }
 
+    /// What may be a token, unread, where `Authorization: Bearer` is the only place that is looked
+    /// at. It is worth something only if it is the same as a token that was verified.
+    pub(super) fn only_bearer<'a>(&self, head: &'a RequestHead) -> Option<&'a [u8]> {
+        let [(name, Some(scheme))] = self.headers.as_slice() else {
+            return None;
+        };
+        if name != "authorization" || self.cookie.is_some() || self.query.is_some() {
+            return None;
+        }
+        let value = head.headers.one("authorization").ok()??;
+        let (word, token) = value.split_at_checked(scheme.len())?;
+        let token = token.strip_prefix(b" ")?;
+        word.eq_ignore_ascii_case(scheme.as_bytes())
+            .then_some(token)
+    }
+
     /// The one credential of a request.
     pub(super) fn find(&self, head: &RequestHead) -> Result<Option<Credential>, AuthError> {
         let mut found = None;

@@ -27,7 +27,7 @@ impl Authenticator {
         if token.len() > self.places.max_size() {
             return Err(AuthError::Invalid(Reason::TooLong));
         }
-        if let Some(grant) = self.cache.find(&token, now) {
+        if let Some(grant) = self.cache.find(token.as_bytes(), now) {
             return Ok(Verdict::Grant(grant));
         }
         let credential = Credential::Bearer(token);

@@ -8,10 +8,12 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "live")]
 
+import chart  # noqa: E402
+import guard  # noqa: E402
 import stack as stacks  # noqa: E402
 from report import Report  # noqa: E402
 
-PARTS = ["gateway"]
+PARTS = ["gateway", "auth", "promql", "reads", "writes"]
 
 
 def main():
@@ -21,9 +23,14 @@ def main():
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
     parser.add_argument("--tokens", type=int, default=0, help="live tokens of the largest load")
+    parser.add_argument("--share", type=int, default=3000, help="tokens of a round that were never seen")
+    parser.add_argument("--series", type=int, nargs="+", default=[500, 5000], help="series of a written body")
     parser.add_argument("--loads", nargs="+", default=[])
     parser.add_argument("--out", default=os.path.join(stacks.ROOT, "target", "bench", "results"))
+    parser.add_argument("--store", action="store_true", help="guard: stores what it finds as the baseline")
     options = parser.parse_args()
+    if options.parts == ["guard"]:
+        sys.exit(guard.main(options.store))
     unknown = [p for p in options.parts if p not in PARTS]
     if unknown:
         parser.error(f"no such part: {' '.join(unknown)}")
@@ -31,7 +38,10 @@ def main():
         report = Report(part)
         with stacks.Stack("bench") as stack:
             importlib.import_module(f"part_{part}").run(stack, options, report)
-        print(f"\n{report.write(options.out)}")
+        path = report.write(options.out)
+        print(f"\n{path}")
+        if any(row.get("x_bare") for row in report.rows):
+            print(chart.write(path, report.rows, "CPU per request, bare Envoy = 1"))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ class Candidate:
         self.pids = [stack.processes[p].pid for p in programs]
         self.host = HOST
 
+    def under(self, name, host):
+        """The same processes as a candidate of their own, under another host."""
+        other = object.__new__(Candidate)
+        other.__dict__.update(self.__dict__, name=name, host=host)
+        return other
+
     def cpu(self):
         """Seconds of CPU that the processes have used so far, all threads, user and system."""
         return sum(cpu(pid) for pid in self.pids)

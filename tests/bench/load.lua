@@ -1,17 +1,17 @@
 -- Sends requests made of templates. Arguments: FILE FROM COUNT. FILE is written by load.py: a line
 -- with the number of templates and of tokens, then each as a line with its length and its bytes.
--- In a template, @N@ is a number of nine digits that no request has twice, @S@ operators that no
--- request has twice, @T@ the next token. COUNT 0 sends until the time is over.
+-- In a template, @N@ is a number of nine digits that no request has twice, @S@ operands of a shape that
+-- no request has twice, @T@ the next token. COUNT 0 sends until the time is over.
 
 local templates, tokens = {}, {}
 local number, left = 0, 0
-local operators = {"+", "-", "*", "/", "%", "^", ">", "<", "!=", "=="}
-
+-- Eight operands in parentheses, whose depths spell the number.
 local function shape(n)
   local out = {}
-  for i = 1, 6 do
-    out[i] = "%20" .. operators[n % 10 + 1]:gsub("%%", "%%25"):gsub("+", "%%2B") .. "%201"
-    n = math.floor(n / 10)
+  for i = 1, 8 do
+    local depth = n % 5
+    out[i] = "%20%2B%20" .. ("%28"):rep(depth) .. "1" .. ("%29"):rep(depth)
+    n = math.floor(n / 5)
   end
   return table.concat(out)
 end

@@ -1,5 +1,6 @@
 """Loads: the requests of one kind, and wrk sending them."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import stack as stacks
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOST = "gateway.test"
+NUMBERS = itertools.count()
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -25,7 +27,7 @@ class Load:
 
     def write(self, stack):
         """Writes the file for load.lua and returns its path."""
-        path = stack.path(f"load-{self.name.replace(' ', '-').replace('/', '-')}")
+        path = stack.path(f"load-{next(NUMBERS)}")
         with open(path, "wb") as f:
             f.write(f"{len(self.templates)} {len(self.tokens)}\n".encode())
             for item in [*self.templates, *(t.encode() for t in self.tokens)]:
@@ -33,9 +35,9 @@ class Load:
         return path
 
 
-def request(method, path, body=b"", kind=None, headers=()):
+def request(method, path, body=b"", kind=None, headers=(), host=HOST):
     """A request as bytes, with the token's place."""
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}", "User-Agent: Grafana/12.1", "Authorization: Bearer @T@"]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "User-Agent: Grafana/12.1", "Authorization: Bearer @T@"]
     lines += [f"{n}: {v}" for n, v in headers]
     if method == "POST":
         lines += [f"Content-Type: {kind}", f"Content-Length: {length(body)}"]

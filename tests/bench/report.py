@@ -9,8 +9,13 @@ COLUMNS = [
     ("load", "load", "<16"), ("workers", "w", ">1"), ("candidate", "candidate", "<29"), ("requests_s", "req/s", ">7"),
     ("p50_us", "p50 us", ">7"), ("p99_us", "p99 us", ">7"), ("cpu_us", "cpu us", ">8"),
     ("x_bare", "x bare", ">7"), ("x_noop", "x empty", ">8"), ("chain_x", "chain x", ">8"),
-    ("mb_s", "MB/s", ">8"), ("rss_mib", "MiB", ">6"),
+    ("x_jwt", "x jwt", ">7"), ("mb_s", "MB/s", ">7"), ("filter_mb_s", "own MB/s", ">8"),
+    ("ns", "ns", ">9"), ("x_go", "x Go", ">6"), ("rss_mib", "MiB", ">6"),
 ]
+
+
+def shown(value):
+    return "" if value is None else str(value)
 
 
 class Report:
@@ -26,7 +31,7 @@ class Report:
             self.columns = columns
             print("\n" + "  ".join(f"{title:{form}}" for _, title, form in columns), flush=True)
         for r in rows:
-            print("  ".join(f"{str(r.get(key, '')):{form}}" for key, _, form in columns), flush=True)
+            print("  ".join(f"{shown(r.get(key)):{form}}" for key, _, form in columns), flush=True)
         self.rows += rows
 
     def write(self, directory):

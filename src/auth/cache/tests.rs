@@ -27,15 +27,19 @@ fn only_the_very_same_token_is_found_and_only_while_it_counts() {
     let mut cache = Cache::new(1 << 20, 300.0);
     let long = "a.b.0123456789abcdef";
     cache.insert(long, &grant("a", "s"), 0, at(100), at(0));
-    assert!(cache.find(long, at(99)).is_some());
-    assert!(cache.find("A.b.0123456789abcdef", at(1)).is_none());
-    assert!(cache.find("0123456789abcdef", at(1)).is_none());
-    assert!(cache.find(long, at(100)).is_none());
+    assert!(cache.find(long.as_bytes(), at(99)).is_some());
+    assert!(
+        cache
+            .find("A.b.0123456789abcdef".as_bytes(), at(1))
+            .is_none()
+    );
+    assert!(cache.find("0123456789abcdef".as_bytes(), at(1)).is_none());
+    assert!(cache.find(long.as_bytes(), at(100)).is_none());
     // The clock goes back: what has been seen to end stays ended.
-    assert!(cache.find(long, at(1)).is_none());
+    assert!(cache.find(long.as_bytes(), at(1)).is_none());
     cache.insert(long, &grant("a", "s"), 0, at(10_000), at(0));
-    assert!(cache.find(long, at(299)).is_some());
-    assert!(cache.find(long, at(300)).is_none());
+    assert!(cache.find(long.as_bytes(), at(299)).is_some());
+    assert!(cache.find(long.as_bytes(), at(300)).is_none());
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn many_tokens_of_one_tenant_do_not_push_out_the_others() {
         );
     }
     for n in 0..20 {
-        assert!(cache.find(&token(n), at(1)).is_some(), "{n}");
+        assert!(cache.find(token(n).as_bytes(), at(1)).is_some(), "{n}");
     }
     let (count, bytes) = cache.size();
     assert!(count > 500 && bytes <= 1 << 20, "{count} {bytes}");
@@ -72,8 +76,8 @@ fn a_change_of_keys_forgets_one_issuer() {
     cache.insert(&token(1), &grant("a", "s"), 0, at(100), at(0));
     cache.insert(&token(2), &grant("a", "s"), 1, at(100), at(0));
     cache.forget(0);
-    assert!(cache.find(&token(1), at(1)).is_none());
-    assert!(cache.find(&token(2), at(1)).is_some());
+    assert!(cache.find(token(1).as_bytes(), at(1)).is_none());
+    assert!(cache.find(token(2).as_bytes(), at(1)).is_some());
     cache.purge(at(200));
     assert_eq!(cache.size(), (0, 0));
     assert!(cache.shares.is_empty() && cache.by_size.is_empty());
@@ -86,7 +90,7 @@ proptest! {
         for (n, tenant, now) in steps {
             match tenant {
                 0 => cache.purge(at(now)),
-                1 => drop(cache.find(&token(n), at(now))),
+                1 => drop(cache.find(token(n).as_bytes(), at(now))),
                 t => cache.insert(&token(n), &grant(&format!("t{t}"), "s"), 0, at(40), at(now)),
             }
             let sum: usize = cache.entries.values().map(|e| e.bytes).sum();
@@ -95,5 +99,20 @@ proptest! {
             prop_assert_eq!(cache.shares.values().map(|s| s.bytes).sum::<usize>(), sum);
             prop_assert_eq!(cache.shares.len(), cache.by_size.len());
         }
+    }
+}
+
+#[test]
+fn a_token_is_the_same_only_if_every_byte_is() {
+    let text: Vec<u8> = (0..37).collect();
+    assert!(equal(&text, &text) && equal(b"", b""));
+    for at in 0..text.len() {
+        let mut other = text.clone();
+        other[at] ^= 1;
+        assert!(!equal(&text, &other), "{at}");
+        assert!(
+            !equal(&text, &text[..at]) && !equal(&text[..at], &text),
+            "{at}"
+        );
     }
 }

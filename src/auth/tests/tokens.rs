@@ -477,3 +477,52 @@ fn ten_thousand_live_tokens_fit_in_the_cache() {
     let (count, bytes) = auth.cache_size();
     assert!(count == 10_000 && bytes < 12 << 20, "{count} {bytes}");
 }
+
+#[test]
+fn a_remembered_token_is_refused_beside_another_credential() {
+    let mut auth = c0(json!({}));
+    let token = token(json!({}));
+    let grant = granted(ask(&mut auth, &bearer(&token)));
+    assert_eq!(auth.cache_size().0, 1);
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let again = head(&[("authorization", &format!("{scheme} {token}"))]);
+        assert!(
+            Arc::ptr_eq(&grant, &granted(ask(&mut auth, &again))),
+            "{scheme}"
+        );
+    }
+    let value = format!("Bearer {token}");
+    for refused in [
+        head(&[("authorization", &value), ("authorization", &value)]),
+        head(&[("authorization", &format!("{value},{value}"))]),
+        head(&[("authorization", &format!("Bearer{token}"))]),
+        head(&[("authorization", &format!("Basic {token}"))]),
+        head(&[("authorization", &format!("{value} "))]),
+        head(&[("authorization", &token)]),
+    ] {
+        assert!(ask(&mut auth, &refused).is_err());
+    }
+}
+
+#[test]
+fn a_remembered_token_is_refused_where_another_place_has_one_too() {
+    let mut doc = issuer(all_keys(), json!({}));
+    doc["token"] = json!({"query": "access_token"});
+    let mut auth = compiled(doc).unwrap();
+    let token = token(json!({}));
+    granted(ask(&mut auth, &bearer(&token)));
+    let mut both = bearer(&token);
+    let path = format!("/api/v1/query?access_token={token}");
+    both.headers = Headers::new(vec![
+        (":method".to_owned(), b"GET".to_vec()),
+        (":path".to_owned(), path.into_bytes()),
+        (
+            "authorization".to_owned(),
+            format!("Bearer {token}").into_bytes(),
+        ),
+    ]);
+    assert_eq!(
+        ask(&mut auth, &both),
+        Err(AuthError::Malformed(Reason::TwoCredentials))
+    );
+}
