@@ -1,6 +1,14 @@
 //! The policy for bodies against the official messages, encoded and decoded by `prost`: what comes
 //! out is the policy applied to what went in, and nothing else has changed.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 mod limits;
 mod model;
 mod v1;

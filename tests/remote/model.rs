@@ -125,11 +125,8 @@ impl Policy {
         let own = |l: &(String, String)| l.0 == "tenant_id";
         match self.series_label {
             None => {}
-            Some("reject") => {
-                if labels.iter().any(own) {
-                    return None;
-                }
-            }
+            Some("reject") if labels.iter().any(own) => return None,
+            Some("reject") => {}
             Some("drop") => out.retain(|l| !own(l)),
             Some("verify") => match labels.iter().find(|l| own(l)) {
                 Some((_, value)) if value == super::TENANT => {}

@@ -199,7 +199,7 @@ fn a_tenant_has_so_many_requests_under_way_and_no_more() {
         .find(|(n, _)| n == "authorization")
         .unwrap()
         .1 = mint::bearer("team-b").into_bytes();
-    let mut send = |vm: &mut Vm, head: &Fields| {
+    let send = |vm: &mut Vm, head: &Fields| {
         let script = Script::empty();
         vm.exchange(root, (head, Some(body.as_bytes())), &script, PLAIN, |_| {
             Answer::reset()

@@ -304,7 +304,7 @@ fn a_configuration_as_text_is_checked_like_one_as_a_structure() {
             (
                 "\"max_tenants\":50",
                 "\"max_tenants\":50,\"max_tenants\":50",
-                "duplicate field",
+                "tenancy.max_tenants: stands twice",
             ),
             ("\"max_tenants\":50", "\"max_tenants\":", "error: "),
         ],
