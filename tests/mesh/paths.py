@@ -12,7 +12,7 @@ class Paths:
         own = eventually(lambda: self.query(CANARIES["team-a"], token).status == 200 and self.query(CANARIES["team-a"], token))
         self.assertEqual([m["tenant_id"] for m in self.values(own)], ["team-a"], own)
         self.assertEqual(self.values(self.query(CANARIES["team-b"], token)), [])
-        for text in ('{__name__=~"canary_of_.*"}', '{tenant_id=~".+"}', f'{CANARIES["team-a"]} or {CANARIES["team-b"]}'):
+        for text in ('{__name__=~"canary_of_.*"}', '{tenant_id=~".+",__name__=~"canary.*"}', f'{CANARIES["team-a"]} or {CANARIES["team-b"]}'):
             self.assertEqual({m["tenant_id"] for m in self.values(self.query(text, token))}, {"team-a"}, text)
         forged = self.gateway.client(token, {"THANOS-TENANT": "team-b"}).form("/api/v1/query", {"query": CANARIES["team-b"]})
         self.assertEqual(self.values(forged), [])
