@@ -87,6 +87,10 @@ const TICK: Duration = Duration::from_millis(50);
 /// How often the rest is looked after, where no keys are fetched.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// What key servers answer with. That of Kubernetes has key sets as nothing but `jwk-set+json`, and
+/// says 406 to who does not take it.
+const KEY_TYPES: &str = "application/json, application/jwk-set+json";
+
 /// The largest key set that is read from the host.
 const MAX_KEY_SET: usize = 1 << 20;
 
@@ -138,7 +142,7 @@ impl Root {
                 cluster: fetch.cluster,
                 authority: fetch.authority,
                 path: fetch.path,
-                headers: vec![("accept".into(), "application/json".into())],
+                headers: vec![("accept".into(), KEY_TYPES.into())],
                 timeout: fetch.timeout,
             };
             match io::ask(&lookup) {

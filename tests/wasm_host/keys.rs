@@ -95,6 +95,19 @@ fn keys_are_fetched_on_the_first_tick_and_again_when_due() {
 }
 
 #[test]
+fn a_key_set_is_taken_by_both_of_its_types() {
+    let (mut vm, _) = start(&remote(&json!({})));
+    vm.tick();
+    vm.answer_all(|call| {
+        let accept = call.header("accept").unwrap_or_default();
+        let types: Vec<&str> = accept.split(',').map(str::trim).collect();
+        // Kubernetes answers 406 without the second.
+        assert_eq!(types, ["application/json", "application/jwk-set+json"]);
+        key_set(&[1])
+    });
+}
+
+#[test]
 fn a_request_that_comes_before_the_keys_waits_for_them() {
     let (mut vm, root) = start(&remote(&json!({})));
     let token = bearer(&vm, 1, "team-a");
