@@ -145,6 +145,7 @@ class Policies(unittest.TestCase):
         self.assertEqual(set(found.values()), {6})
 
 
+@unittest.skipUnless("PROMFENCE_REQUESTS" in os.environ, "a measurement of minutes: set PROMFENCE_REQUESTS")
 class Memory(unittest.TestCase):
     """One worker. A module's memory is never given back: what is there at the end was the peak."""
 
