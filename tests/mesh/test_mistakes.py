@@ -1,7 +1,6 @@
 """Every mistake on a running and on a fresh Envoy: no answer of an upstream without a right to it."""
 
 import copy
-import os
 import re
 
 import agent
@@ -20,6 +19,8 @@ class Mistakes(OnTheMesh):
         cls.shared.stack.write("garbage.wasm", "no module\n")
 
     def judge(self, mistake):
+        # A sample is to be seen for five minutes, and these tests take longer.
+        self.shared.write_canaries()
         good = self.shared.here(*mistake.files)
         self.shared.have(*good)
         self.gateway.settle()
@@ -29,12 +30,13 @@ class Mistakes(OnTheMesh):
         mistake.spoil(spoiled)
         self.shared.have(*spoiled)
         self.gateway.settle()
-        with self.subTest("running"):
-            self.attack(self.gateway)
-            self.expect(self.gateway, 200 if mistake.running == mistakes.OLD else mistake.running)
-        self.fresh.start(serving=mistake.fresh != 0)
+        self.fresh.launch()
         try:
+            with self.subTest("running"):
+                self.attack(self.gateway)
+                self.expect(self.gateway, 200 if mistake.running == mistakes.OLD else mistake.running)
             with self.subTest("fresh"):
+                self.fresh.await_configuration(serving=mistake.fresh != 0)
                 self.attack(self.fresh)
                 self.expect(self.fresh, mistake.fresh)
         finally:
@@ -52,8 +54,6 @@ class Mistakes(OnTheMesh):
 
     def expect(self, proxy, wanted):
         found = self.valid(proxy, wanted)
-        if os.environ.get("MESH_RECORD"):
-            print(f"RECORD {self.id()} {proxy.name} {found}", flush=True)
         self.assertEqual(found, wanted, f"what a valid token gets; refused: {proxy.refused()}")
 
     def attack(self, proxy):
