@@ -100,14 +100,6 @@ def wasm_plugins(garbage, missing):
 
 
 def around():
-    def unsealed(m):
-        for route in one(m, "VirtualService")["spec"]["http"]:
-            route["match"] = [{"uri": {"prefix": "/api/v1/receive" if route["name"] == "receive" else "/"}}]
-
-    def bare(m):
-        unsealed(m)
-        m.remove(one(m, "WasmPlugin"))
-
     def other_seals(m):
         for route in one(m, "VirtualService")["spec"]["http"]:
             route["match"][0]["headers"]["x-promfence-seal"]["exact"] = "a-seal-that-no-filter-knows-of-at-all"
@@ -126,6 +118,18 @@ def around():
         row("DestinationRule of the key server: another name in its certificate", lambda m: one(m, "DestinationRule", "idp")[
             "spec"]["trafficPolicy"]["tls"].update(subjectAltNames=["else.example"]), OLD, 503),
     ]
+
+
+def unsealed(m):
+    """Routes that ask for no seal."""
+    for route in one(m, "VirtualService")["spec"]["http"]:
+        route["match"] = [{"uri": {"prefix": "/api/v1/receive" if route["name"] == "receive" else "/"}}]
+
+
+def bare(m):
+    """The same, without the filter."""
+    unsealed(m)
+    m.remove(one(m, "WasmPlugin"))
 
 
 def tenants_routes(m):

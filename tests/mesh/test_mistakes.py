@@ -42,6 +42,15 @@ class Mistakes(OnTheMesh):
         finally:
             self.shared.stack.stop(self.fresh.name)
 
+    def test_an_open_gateway_is_noticed(self):
+        """The control: without filter, seal and AuthorizationPolicy the same requests are answered."""
+        open_to_all = self.shared.here("gateway.yaml", "wasmplugin.yaml")
+        mistakes.bare(open_to_all)
+        self.shared.have(*open_to_all)
+        self.gateway.settle()
+        with self.assertRaisesRegex(AssertionError, "unexpectedly found in|an upstream was asked"):
+            self.attack(self.gateway)
+
     def valid(self, proxy, wanted):
         """The status of a tenant's own query, which must show its own series and nothing else if it is 200."""
         def ask():
