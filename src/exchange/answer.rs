@@ -391,9 +391,9 @@ impl Plan {
         if declared.is_some_and(|n| usize::try_from(n).map_or(true, |n| n > self.limit)) {
             return Some(deny::answer(&AnswerError::Limit));
         }
-        let mut encodings = head.headers.all("content-encoding");
-        if encodings.next().is_some_and(|e| !respond::is_decodable(e)) || encodings.next().is_some()
-        {
+        let unknown = |e: Vec<u8>| !respond::is_decodable(&e);
+        let several = head.headers.all("content-encoding").nth(1).is_some();
+        if several || self.encoding(head).is_some_and(unknown) {
             return Some(deny::answer(&AnswerError::Encoding));
         }
         let text = matches!(self.endpoint, Endpoint::Federate | Endpoint::RemoteRead);

@@ -31,7 +31,7 @@ def run(stack, options, report):
     mint = Mint()
     upstream = Upstream(stack)
     many = options.tokens
-    cache = {"cache": {"max_size": "256MiB"}} if many else {}
+    cache = {"cache": {"size": "256MiB"}} if many else {}
     doc = c.document(mint, [c.prometheus()], **cache)
     for workers in options.workers:
         all_of = {}

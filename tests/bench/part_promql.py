@@ -20,6 +20,8 @@ def run(stack, options, report):
     ours = core.run("which", path).split()
     both = sorted(set(map(int, go)) & set(map(int, ours)))
     queries = texts()
+    if len(both) < 20:
+        raise RuntimeError(f"of {len(queries)} queries both take {len(both)}: nothing to measure")
     path = stack.write("both.jsonl", lines(queries[i] for i in both[:2000]))
     print(f"{len(queries)} queries, {len(both)} that both take, {min(len(both), 2000)} measured")
     laps = options.rounds * 4
@@ -47,7 +49,7 @@ def texts():
         with open(file) as f:
             for line in f:
                 case = json.loads(line)
-                if case.get("go_accepts") and case.get("n_selectors", 1) and "#" not in case["query"]:
+                if case.get("go_accepts", True) and case.get("n_selectors", 1) and "#" not in case["query"]:
                     out[f"({case['query']}) + @N@"] = None
     return list(out)
 

@@ -63,7 +63,7 @@ class Thanos:
         if kind != "query-frontend":
             addresses.append(f"--grpc-address=127.0.0.1:{grpc}")
         argv = [self.tool, kind, "--log.level=warn", *addresses, *flags]
-        self.stack.start(name, argv, f"http://127.0.0.1:{http}/-/ready")
+        self.stack.start(name, argv, f"http://127.0.0.1:{http}/-/ready", tries=3)
         self.ports[name], self.ports[name + "-grpc"] = http, grpc
         return http
 

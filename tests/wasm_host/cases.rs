@@ -39,6 +39,15 @@ fn run(vm: &mut Vm, root: u32, case: &Case, manner: Manner) -> Seen {
         body: case.response.body.bytes(),
     };
     let mut lookups = Vec::new();
+    // That a long body takes no trailers is a matter of `bodies`.
+    let manner = if manner.end == End::Trailers && body.len() > 16 << 10 {
+        Manner {
+            end: End::Empty,
+            ..manner
+        }
+    } else {
+        manner
+    };
     let id = vm.send(root, &head, (!ends).then_some(body.as_slice()), manner);
     vm.answer_all(|call| {
         lookups.push(call.header(":path").unwrap());
