@@ -18,6 +18,11 @@ class AgentProxy(proxies.Proxy):
         self.registry = registry
 
     def start(self, serving=True):
+        self.launch()
+        return self.await_configuration(serving)
+
+    def launch(self):
+        """Starts the agent, which starts Envoy, and waits for nothing."""
         namespace, account = self.namespace, self.account
         home = self.stack.path(self.name, "home")
         os.makedirs(home, exist_ok=True)
@@ -38,8 +43,6 @@ class AgentProxy(proxies.Proxy):
         }
         argv = [stacks.tool("pilot-agent"), "proxy", self.role, "--domain", f"{namespace}.svc.cluster.local"]
         self.stack.start(self.name, argv, env=environment, cwd=self.stack.path(self.name))
-        self.stack.wait(f"{self.name} to be told its configuration", lambda: self.told() if serving else self.up(), 90, self.name)
-        return self
 
     def put(self, name, text):
         return self.stack.write(os.path.join(self.name, name), text)

@@ -121,12 +121,6 @@ class Mesh:
             path = self.path_of(m) + "?fieldManager=test&force=true&fieldValidation=Strict" + "&dryRun=All" * dry
             self.call("PATCH", path, m, "application/apply-patch+yaml")
 
-    def replace(self, *manifests):
-        """Applies and removes fields that are not in the manifests."""
-        for m in manifests:
-            self.delete(m)
-            self.apply(m)
-
     def delete(self, *manifests):
         for m in manifests:
             try:

@@ -56,7 +56,7 @@ def envoy_filters(garbage, missing):
         row("after the router", anchor("INSERT_AFTER", "envoy.filters.http.router"), OLD, 0),
         row("a typo in the network filter", network, 404, 404),
         row("a typo in the type", rename, 404, 404),
-        row("a typo in a field of Envoy's", lambda m: wasm(m).update(failure_polcy="FAIL_RELOAD"), OLD, 0),
+        row("a typo in a field of Envoy's", lambda m: wasm(m).update(failure_polcy="FAIL_RELOAD"), 200, 200),
         row("a typo in the context", lambda m: patch(m)["match"].update(context="SIDECAR_INBOUND"), 404, 404),
         row("another selector", lambda m: one(m, "EnvoyFilter")["spec"]["workloadSelector"].update(labels={"istio": "ingress"}), 404, 404),
         row("another namespace", lambda m: one(m, "EnvoyFilter")["metadata"].update(namespace="monitoring"), 404, 404),
@@ -85,14 +85,14 @@ def wasm_plugins(garbage, missing):
         row("not there", lambda m: m.remove(one(m, "WasmPlugin")), 404, 404),
         row("another selector", spec(selector={"matchLabels": {"istio": "ingress"}}), 404, 404),
         row("another namespace", lambda m: one(m, "WasmPlugin")["metadata"].update(namespace="monitoring"), 404, 404),
-        row("the module cannot be had", spec(url=f"file://{missing}"), 500, 500),
-        row("the module cannot be had, FAIL_OPEN", both(spec(url=f"file://{missing}"), opened), 404, 404),
-        row("the file is no module", spec(url=f"file://{garbage}"), 500, 500),
-        row("the file is no module, FAIL_OPEN", both(spec(url=f"file://{garbage}"), opened), 404, 404),
-        row("a typo in the policy", policy, 500, 500),
-        row("a typo in the policy, FAIL_OPEN", both(policy, opened), 404, 404),
-        row("no policy", lambda m: one(m, "WasmPlugin")["spec"].pop("pluginConfig"), 500, 500),
-        row("the seals are not in the environment", lambda m: one(m, "WasmPlugin")["spec"].pop("vmConfig"), 500, 500),
+        row("the module cannot be had", spec(url=f"file://{missing}"), OLD, 500),
+        row("the module cannot be had, FAIL_OPEN", both(spec(url=f"file://{missing}"), opened), OLD, 500),
+        row("the file is no module", spec(url=f"file://{garbage}"), OLD, 500),
+        row("the file is no module, FAIL_OPEN", both(spec(url=f"file://{garbage}"), opened), OLD, 500),
+        row("a typo in the policy", policy, OLD, 500),
+        row("a typo in the policy, FAIL_OPEN", both(policy, opened), OLD, 500),
+        row("no policy", lambda m: one(m, "WasmPlugin")["spec"].pop("pluginConfig"), OLD, 500),
+        row("the seals are not in the environment", lambda m: one(m, "WasmPlugin")["spec"].pop("vmConfig"), OLD, 500),
         row("before RequestAuthentication", spec(phase="AUTHN"), 401, 401, PAYLOAD),
         row("RequestAuthentication is not there", lambda m: m.remove(one(m, "RequestAuthentication")), 401, 401, PAYLOAD),
         row("behind AuthorizationPolicy", spec(phase="STATS"), 403, 403, (*PLUGIN, "authorization.yaml")),
@@ -100,14 +100,6 @@ def wasm_plugins(garbage, missing):
 
 
 def around():
-    def unsealed(m):
-        for route in one(m, "VirtualService")["spec"]["http"]:
-            route["match"] = [{"uri": {"prefix": "/api/v1/receive" if route["name"] == "receive" else "/"}}]
-
-    def bare(m):
-        unsealed(m)
-        m.remove(one(m, "WasmPlugin"))
-
     def other_seals(m):
         for route in one(m, "VirtualService")["spec"]["http"]:
             route["match"][0]["headers"]["x-promfence-seal"]["exact"] = "a-seal-that-no-filter-knows-of-at-all"
@@ -121,11 +113,23 @@ def around():
         row("VirtualService: no seal asked for, the filter there", unsealed, 200, 200),
         row("VirtualService: no seal asked for, the filter missing", bare, 403, 403, "authorization.yaml"),
         row("VirtualService: a tenant's own, for the same gateway", tenants_routes, 200, 200),
-        row("ServiceEntry of the key server: not there", lambda m: m.remove(one(m, "ServiceEntry", "idp")), 503, 503),
-        row("DestinationRule of the key server: not there", lambda m: m.remove(one(m, "DestinationRule", "idp")), 503, 503),
+        row("ServiceEntry of the key server: not there", lambda m: m.remove(one(m, "ServiceEntry", "idp")), OLD, 503),
+        row("DestinationRule of the key server: not there", lambda m: m.remove(one(m, "DestinationRule", "idp")), OLD, 503),
         row("DestinationRule of the key server: another name in its certificate", lambda m: one(m, "DestinationRule", "idp")[
-            "spec"]["trafficPolicy"]["tls"].update(subjectAltNames=["else.example"]), 503, 503),
+            "spec"]["trafficPolicy"]["tls"].update(subjectAltNames=["else.example"]), OLD, 503),
     ]
+
+
+def unsealed(m):
+    """Routes that ask for no seal."""
+    for route in one(m, "VirtualService")["spec"]["http"]:
+        route["match"] = [{"uri": {"prefix": "/api/v1/receive" if route["name"] == "receive" else "/"}}]
+
+
+def bare(m):
+    """The same, without the filter."""
+    unsealed(m)
+    m.remove(one(m, "WasmPlugin"))
 
 
 def tenants_routes(m):

@@ -46,15 +46,13 @@ class Proxy:
         path = self.stack.write(f"{self.name}.json", json.dumps(self.bootstrap()))
         argv = [stacks.tool("envoy"), "-c", path, "--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
         self.stack.start(self.name, argv + ["--component-log-level", "wasm:info"], env=self.environment)
-        self.stack.wait(f"{self.name} to be told its configuration", lambda: self.told() if serving else self.up(), 90, self.name)
+        return self.await_configuration(serving)
+
+    def await_configuration(self, serving):
+        """Waits until Envoy serves; or, if it is not to serve, until it has refused what it was told."""
+        check = self.told if serving else lambda: bool(self.refused())
+        self.stack.wait(f"{self.name} to be told its configuration", check, 90, self.name)
         return self
-
-    def restart(self, serving=True):
-        self.stack.stop(self.name)
-        return self.start(serving)
-
-    def up(self):
-        return self.listeners() is not None
 
     def told(self):
         return stacks.answers(f"http://127.0.0.1:{self.admin}/ready") and any("active_state" in x for x in self.listeners() or [])

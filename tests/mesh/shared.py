@@ -45,10 +45,8 @@ class Shared:
         wanted = {key(d): d for d in documents}
         had = dict((key(d), d) for d in self.loaded)
         self.mesh.delete(*(d for k, d in had.items() if k not in wanted))
-        for k, d in wanted.items():
-            if had.get(k) != d:
-                # Another kind of field may have been set before: a leftover would spoil the next test.
-                self.mesh.replace(d) if k in had else self.mesh.apply(d)
+        # One manager applies all: what it leaves out is taken away, as by `kubectl apply`.
+        self.mesh.apply(*(d for k, d in wanted.items() if had.get(k) != d))
         self.loaded = list(documents)
 
     def write_canaries(self):

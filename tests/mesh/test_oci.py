@@ -1,7 +1,9 @@
 """The WasmPlugin as it is shipped: the module out of a registry, by digest, fetched by Istio's agent."""
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 
 import agent
@@ -11,10 +13,25 @@ from shared import CANARIES, OnTheMesh, eventually
 from test_package import package
 
 
+# Where Istio's agent keeps modules; it cannot be told another place.
+CACHE = "/var/lib/istio/data"
+
+
+@contextlib.contextmanager
+def agents_cache():
+    """The directory of the agent, without what it is given meanwhile."""
+    os.makedirs(CACHE, exist_ok=True)
+    had = set(os.listdir(CACHE))
+    yield
+    for name in set(os.listdir(CACHE)) - had:
+        shutil.rmtree(os.path.join(CACHE, name), ignore_errors=True)
+
+
 class TheModuleOutOfARegistry(OnTheMesh):
     @classmethod
     def prepare(cls):
         stack = cls.shared.stack
+        cls.enterClassContext(agents_cache())
         directory = os.path.join(stack.directory, "package")
         said = package(directory)
         cls.digest = said.strip().rpartition("@")[2]

@@ -36,6 +36,7 @@ class ReceiveBehindItsSidecar(OnTheMesh):
         except (ConnectionError, ssl.SSLError, http.client.HTTPException, TimeoutError) as e:
             return web.Answer(0, {}, repr(e).encode())
         finally:
+            connection.close()
             plain.close()
 
     def stored(self, name):

@@ -266,7 +266,7 @@ fn unknown(node: &Node<'_>, known: &[&str], home: Home, findings: &mut Findings)
         }
         let then = match home {
             Home::Envoy => "Envoy does not start with it",
-            Home::Istio => "Istio leaves the whole patch out, in silence",
+            Home::Istio => "Istio leaves it out, in silence",
         };
         findings.error(&field, format!("unknown field: {then}"));
     }

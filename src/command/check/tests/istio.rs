@@ -143,12 +143,12 @@ fn each_mistake_in_an_envoy_filter_is_found() {
             (
                 "root_id: promfence",
                 "rootID: promfence",
-                "unknown field: Istio leaves the whole patch out",
+                "unknown field: Istio leaves it out, in silence",
             ),
             (
                 "vm_config:",
                 "vm_confg:",
-                "unknown field: Istio leaves the whole patch out",
+                "unknown field: Istio leaves it out, in silence",
             ),
             (
                 "failure_policy: FAIL_RELOAD",
