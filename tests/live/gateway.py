@@ -73,14 +73,16 @@ class Gateway:
         out = []
         for entry in self.document.get("upstreams", []):
             for upstream in entry.values():
-                route = {"cluster": upstream["cluster"], "timeout": self.timeout}
+                # A document that the filter refuses must not be refused for its routes.
+                name = upstream.get("cluster", next(iter(self.clusters)))
+                route = {"cluster": name, "timeout": self.timeout}
                 prefix = upstream.get("prefix", "")
-                target = self.rewrite.get(upstream["cluster"], "")
+                target = self.rewrite.get(name, "")
                 if prefix or target:
                     pattern = f"^{prefix}(/.*)$"
                     route["regex_rewrite"] = {"pattern": {"regex": pattern}, "substitution": target + "\\1"}
                 out.append({
-                    "match": {"prefix": "/", "headers": [{"name": SEAL, "string_match": {"exact": upstream["seal"]}}]},
+                    "match": {"prefix": "/", "headers": [{"name": SEAL, "string_match": {"exact": upstream.get("seal", "none")}}]},
                     "request_headers_to_remove": [SEAL],
                     "route": route,
                 })

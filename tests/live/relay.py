@@ -38,6 +38,7 @@ class Relay:
             if self.mode == "refuse":
                 return reset(conn)
             there = socket.create_connection(("127.0.0.1", self.to), 5)
+            there.settimeout(None)
             with self.lock:
                 self.open.add(there)
             threading.Thread(target=self._pass, args=(conn, there, False), daemon=True).start()

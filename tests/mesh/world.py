@@ -41,7 +41,8 @@ class World:
         s.start("receive", [
             thanos, "receive", f"--tsdb.path={s.path('receive')}", "--tsdb.retention=1d", "--log.level=warn",
             f"--grpc-address=127.0.0.1:{grpc}", f"--http-address=127.0.0.1:{http}",
-            f"--remote-write.address=127.0.0.1:{self.receive}", "--receive.tenant-header=THANOS-TENANT",
+            f"--remote-write.address=127.0.0.1:{self.receive}",
+            f"--receive.capnproto-address=127.0.0.1:{s.port()}", "--receive.tenant-header=THANOS-TENANT",
             "--receive.tenant-label-name=tenant_id", '--label=receive_replica="0"',
         ], f"http://127.0.0.1:{http}/-/ready", 120)
         s.start("query", [
