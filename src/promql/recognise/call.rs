@@ -58,7 +58,11 @@ impl Recogniser<'_> {
             word,
             Word::Name | Word::StartOrEnd | Word::StepOrRange | Word::MinOrMax
         );
-        if !callable || !self.rules.functions.allow(text) {
+        // Keywords have any case: `-STEP()` may go on a duration that `offset` began, and reads
+        // nothing wherever it stands.
+        let known = self.rules.functions.allow(text)
+            || (word != Word::Name && self.rules.functions.allow(&text.to_ascii_lowercase()));
+        if !callable || !known {
             let shown: String = text.chars().take(40).collect();
             return Err(Fault::at(
                 name.start,
