@@ -74,7 +74,7 @@ class Gateway:
         for entry in self.document.get("upstreams", []):
             for upstream in entry.values():
                 # A document that the filter refuses must not be refused for its routes.
-                name = upstream.get("cluster", next(iter(self.clusters)))
+                name = upstream.get("cluster", next(iter(self.clusters), "none"))
                 route = {"cluster": name, "timeout": self.timeout}
                 prefix = upstream.get("prefix", "")
                 target = self.rewrite.get(name, "")
