@@ -1,5 +1,6 @@
 """The bench of the fault tests: real Prometheus and Alertmanager behind relays, a key server, traffic."""
 
+import http.client
 import http.server
 import json
 import socket
@@ -194,6 +195,8 @@ class Traffic:
             except AssertionError as e:
                 self.wrong.append(str(e))
                 return
+            except (OSError, http.client.HTTPException):
+                status = 0  # an answer that breaks off while the fault lasts
             self.seen.append((started, time.monotonic(), status))
 
     def _stranger(self):
