@@ -35,11 +35,14 @@ impl Budget {
 
     /// Counts a request of a holder until it [ends](Self::end), or refuses it.
     pub fn begin(&mut self, holder: &Arc<str>) -> Result<(), Exhausted> {
-        let own = self.under_way.get(holder).copied().unwrap_or_default();
-        if own >= self.requests {
-            return Err(Exhausted);
+        match self.under_way.get_mut(holder) {
+            Some(own) if *own >= self.requests => return Err(Exhausted),
+            Some(own) => *own = own.saturating_add(1),
+            None if self.requests == 0 => return Err(Exhausted),
+            None => {
+                self.under_way.insert(holder.clone(), 1);
+            }
         }
-        self.under_way.insert(holder.clone(), own.saturating_add(1));
         Ok(())
     }
 

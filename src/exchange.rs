@@ -119,8 +119,8 @@ impl Default for Audit {
     fn default() -> Self {
         Self {
             endpoint: "unknown",
-            tenant: "".into(),
-            subject: "".into(),
+            tenant: Arc::default(),
+            subject: Arc::default(),
             admin: false,
             query: None,
             scope: None,
@@ -357,7 +357,7 @@ impl Exchange {
             Err(e) => return Err(deny::auth(&worker.auth, &e)),
         };
         self.audit.subject = grant.subject.clone();
-        self.holder = grant.holder();
+        self.holder = grant.holder.clone();
         let step = self.dispatch(worker, &grant, call, host.now)?;
         self.answer.held_by(&self.holder);
         worker

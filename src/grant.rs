@@ -33,6 +33,7 @@ pub enum Source {
 
 /// A caller's rights, as the identity gives them: ceiling, valid tenants and narrowing come later.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Grant {
     /// Who it is, for audit lines: printable ASCII, at most 128 bytes, never a secret.
     pub subject: Arc<str>,
@@ -44,23 +45,42 @@ pub struct Grant {
     pub write: Tenants,
     /// Labels enforced besides the tenant, each with the allowed values (at least one).
     pub labels: Vec<(LabelName, Vec<Arc<str>>)>,
+    /// Whose share of a worker's memory the caller's bytes count against: the tenants of the grant,
+    /// whoever of them calls, whether it reads or writes, and whatever the request narrows to.
+    pub holder: Arc<str>,
 }
 
 impl Grant {
-    /// Whose share of a worker's memory the caller's bytes count against: the tenants of the grant,
-    /// whoever of them calls, whether it reads or writes, and whatever the request narrows to.
+    /// A grant of these rights.
     #[must_use]
-    pub fn holder(&self) -> Arc<str> {
-        let mut names = BTreeSet::new();
-        for right in [&self.read, &self.write] {
-            match right {
-                Tenants::All => return "*".into(),
-                Tenants::Some(set) => names.extend(set.iter().map(TenantId::as_str)),
-                Tenants::None => {}
-            }
+    pub fn new(
+        subject: Arc<str>,
+        source: Source,
+        (read, write): (Tenants, Tenants),
+        labels: Vec<(LabelName, Vec<Arc<str>>)>,
+    ) -> Self {
+        Self {
+            holder: holder(&read, &write),
+            subject,
+            source,
+            read,
+            write,
+            labels,
         }
-        names.into_iter().collect::<Vec<_>>().join("|").into()
     }
+}
+
+/// The tenants of both rights, sorted and joined by `|`.
+fn holder(read: &Tenants, write: &Tenants) -> Arc<str> {
+    let mut names = BTreeSet::new();
+    for right in [read, write] {
+        match right {
+            Tenants::All => return "*".into(),
+            Tenants::Some(set) => names.extend(set.iter().map(TenantId::as_str)),
+            Tenants::None => {}
+        }
+    }
+    names.into_iter().collect::<Vec<_>>().join("|").into()
 }
 
 #[cfg(test)]
@@ -76,21 +96,20 @@ mod tests {
                 Tenants::Some(set)
             }
         };
-        Grant {
-            subject: subject.into(),
-            source: Source::Jwt,
-            read: set(read),
-            write: set(write),
-            labels: Vec::new(),
-        }
+        Grant::new(
+            subject.into(),
+            Source::Jwt,
+            (set(read), set(write)),
+            Vec::new(),
+        )
     }
 
     #[test]
     fn all_callers_of_a_tenant_share_one_part_of_the_memory() {
-        let reader = grant("grafana", &["a"], &[]).holder();
-        assert_eq!(reader, grant("agent", &[], &["a"]).holder());
-        assert_eq!(reader, grant("both", &["a"], &["a"]).holder());
-        assert_ne!(reader, grant("grafana", &["b"], &[]).holder());
-        assert_eq!(&*grant("x", &["b", "a"], &["c"]).holder(), "a|b|c");
+        let reader = grant("grafana", &["a"], &[]).holder;
+        assert_eq!(reader, grant("agent", &[], &["a"]).holder);
+        assert_eq!(reader, grant("both", &["a"], &["a"]).holder);
+        assert_ne!(reader, grant("grafana", &["b"], &[]).holder);
+        assert_eq!(&*grant("x", &["b", "a"], &["c"]).holder, "a|b|c");
     }
 }

@@ -14,10 +14,12 @@ mod tests;
 mod value;
 
 pub use error::{ParamError, RewriteError};
-pub use rewrite::{Rewritten, rewrite};
+pub use rewrite::{Confine, Rewritten, rewrite};
 pub use table::is_known;
 
 pub use pairs::append;
+
+use std::borrow::Cow;
 
 use pairs::{Pair, Place};
 
@@ -83,20 +85,20 @@ pub enum Use {
 
 /// Decoded parameters, in order, with duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Params {
-    pairs: Vec<Pair>,
-    tenant: Option<String>,
-    token: Option<String>,
+pub struct Params<'a> {
+    pairs: Vec<Pair<'a>>,
+    tenant: Option<Cow<'a, str>>,
+    token: Option<Cow<'a, str>>,
 }
 
-impl Params {
+impl<'a> Params<'a> {
     /// Reads a query string (without `?`) and a form.
     ///
     /// Nothing is guessed: an escape that is none, a `;`, bytes that are not UTF-8, a control
     /// character, a pair without a name, or a pair too many refuses the whole.
     pub fn read(
-        url: Option<&[u8]>,
-        form: Option<&[u8]>,
+        url: Option<&'a [u8]>,
+        form: Option<&'a [u8]>,
         names: Names<'_>,
         limits: Limits,
     ) -> Result<Self, ParamError> {
@@ -104,21 +106,22 @@ impl Params {
         if url.len().saturating_add(form.len()) > limits.bytes {
             return Err(ParamError::TooLong);
         }
-        let mut all = Vec::new();
-        let left = pairs::parse(url, Place::Url, limits.pairs, &mut all)?;
-        pairs::parse(form, Place::Form, left, &mut all)?;
-        let mut params = Self::default();
-        for pair in all {
-            if Some(pair.name.as_str()) == names.tenant {
-                take(&mut params.tenant, pair)?;
-            } else if Some(pair.name.as_str()) == names.token {
-                if pair.place == Place::Form {
+        let mut params = Self {
+            pairs: Vec::with_capacity(8),
+            ..Self::default()
+        };
+        let left = pairs::parse(url, Place::Url, limits.pairs, &mut params.pairs)?;
+        pairs::parse(form, Place::Form, left, &mut params.pairs)?;
+        if let Some(name) = names.tenant {
+            params.tenant = take(&mut params.pairs, name)?.map(|pair| pair.value);
+        }
+        if let Some(name) = names.token {
+            params.token = match take(&mut params.pairs, name)? {
+                Some(pair) if pair.place == Place::Form => {
                     return Err(ParamError::InForm(error::shorten(&pair.name)));
                 }
-                take(&mut params.token, pair)?;
-            } else {
-                params.pairs.push(pair);
-            }
+                other => other.map(|pair| pair.value),
+            };
         }
         Ok(params)
     }
@@ -149,10 +152,14 @@ impl Params {
     }
 }
 
-fn take(slot: &mut Option<String>, pair: Pair) -> Result<(), ParamError> {
-    if slot.is_some() {
-        return Err(ParamError::Twice(error::shorten(&pair.name)));
+/// Takes the pair of a name out, if it stands once.
+fn take<'a>(pairs: &mut Vec<Pair<'a>>, name: &str) -> Result<Option<Pair<'a>>, ParamError> {
+    let Some(at) = pairs.iter().position(|p| p.name == name) else {
+        return Ok(None);
+    };
+    let pair = pairs.remove(at);
+    if pairs.iter().any(|p| p.name == name) {
+        return Err(ParamError::Twice(error::shorten(name)));
     }
-    *slot = Some(pair.value);
-    Ok(())
+    Ok(Some(pair))
 }

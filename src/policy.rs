@@ -3,6 +3,7 @@
 mod upstream;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::config::error::Problems;
 use crate::config::{Ceiling, Document, OtherHosts};
@@ -25,7 +26,7 @@ pub struct Policy {
     /// The parameter that narrows a grant.
     pub select_parameter: String,
     /// The header of the seal.
-    pub seal_header: Option<String>,
+    pub seal_header: Option<Arc<str>>,
     /// What may be read besides one's own.
     pub shared: BTreeSet<TenantId>,
     /// The most tenants of a caller.
@@ -170,7 +171,7 @@ impl Policy {
         if doc.limits.requests.get() == 0 {
             problems.add("limits.requests", "must be at least 1");
         }
-        let seal_header = doc.seal.as_ref().map(|s| s.header.as_str().to_owned());
+        let seal_header: Option<Arc<str>> = doc.seal.as_ref().map(|s| s.header.as_str().into());
         let upstreams: Vec<Upstream> = doc
             .upstreams
             .iter()
@@ -181,8 +182,8 @@ impl Policy {
 
         let mut never: BTreeSet<String> = NEVER.iter().map(|n| (*n).to_owned()).collect();
         never.insert(tenancy.header.as_str().to_owned());
-        never.extend(upstreams.iter().map(|u| u.header.clone()));
-        never.extend(seal_header.clone());
+        never.extend(upstreams.iter().map(|u| u.header.as_ref().to_owned()));
+        never.extend(seal_header.as_deref().map(str::to_owned));
         never.insert(tenancy.select.header.as_str().to_owned());
         never.extend(doc.headers.strip.iter().map(|h| h.as_str().to_owned()));
         let spelled = never.clone();
@@ -232,7 +233,7 @@ impl Policy {
     ) -> Found<'p, 'r> {
         let host = host_of(authority);
         let mut refused = None;
-        for upstream in self.upstreams.iter().filter(|u| u.serves(&host)) {
+        for upstream in self.upstreams.iter().filter(|u| u.serves(host)) {
             let Some(rest) = path.strip_prefix(upstream.prefix.as_bytes()) else {
                 refused.get_or_insert(RouteError::NotFound);
                 continue;
@@ -291,12 +292,17 @@ impl Policy {
     }
 }
 
-/// The host of an authority: lower case, without port.
-fn host_of(authority: &[u8]) -> String {
-    let text = String::from_utf8_lossy(authority).to_ascii_lowercase();
-    match text.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host.to_owned(),
-        Some(_) | None => text,
+/// The host of an authority, without port.
+fn host_of(authority: &[u8]) -> &[u8] {
+    let digits = authority
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let end = authority.len().saturating_sub(digits);
+    match authority.get(..end) {
+        Some([host @ .., b':']) => host,
+        Some(_) | None => authority,
     }
 }
 

@@ -27,7 +27,7 @@ enum Allow {
 }
 
 impl Allow {
-    fn single(&self) -> Option<&str> {
+    fn single(&self) -> Option<&Arc<str>> {
         match self {
             Self::Values(list) => match list.as_slice() {
                 [one] => Some(one),
@@ -158,7 +158,7 @@ impl Enforced {
 
     /// The only value, if there is just one.
     #[must_use]
-    pub fn single(&self) -> Option<&str> {
+    pub fn single(&self) -> Option<&Arc<str>> {
         self.allow.single()
     }
 

@@ -5,7 +5,7 @@ use promfence::route::{Endpoint, Kind};
 use promfence::scope::{Enforced, Scope};
 use promfence::tenant::LabelName;
 
-fn read(url: &[u8], form: &[u8]) -> Result<Params, ParamError> {
+fn read<'a>(url: &'a [u8], form: &'a [u8]) -> Result<Params<'a>, ParamError> {
     Params::read(Some(url), Some(form), Names::default(), Limits::default())
 }
 
@@ -22,7 +22,7 @@ pub fn fuzz(data: &[u8]) {
         (Kind::Prometheus, Endpoint::Series),
         (Kind::Alertmanager, Endpoint::AlertmanagerAlerts),
     ] {
-        let mark = &mut |_, q: &str| Ok::<_, std::convert::Infallible>(format!("!{q}"));
+        let mark = &mut |_, q: &str| Ok::<_, std::convert::Infallible>(format!("!{q}").into());
         let Ok(out) = rewrite(kind, endpoint, &params, &Options::default(), &scope, mark) else {
             continue;
         };

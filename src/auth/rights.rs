@@ -39,13 +39,8 @@ impl Rights {
 
     /// As a grant.
     pub(super) fn grant(self, subject: &str, source: Source) -> Grant {
-        Grant {
-            subject: printable(subject).into(),
-            source,
-            read: self.read,
-            write: self.write,
-            labels: Vec::new(),
-        }
+        let rights = (self.read, self.write);
+        Grant::new(printable(subject).into(), source, rights, Vec::new())
     }
 
     /// For one tenant.

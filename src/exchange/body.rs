@@ -139,7 +139,7 @@ pub(super) fn write(
     policy_of_body.take(protocol).map_err(|e| deny::write(&e))?;
     call.edits.set(":path", upstream.path_of(call.route));
     if upstream.kind == crate::route::Kind::Receive {
-        call.edits.set(upstream.header.clone(), tenant.as_str());
+        call.edits.set(&upstream.header, tenant.as_str().as_bytes());
     }
     let inspects = policy_of_body.needs_body();
     let compressed = policy_of_body.compressed_limit(&tenant);

@@ -8,7 +8,7 @@ use crate::policy::{Policy, Upstream};
 /// The changes that every request to an upstream gets: what is not allowed goes, the seal is set.
 /// The tenant header is set by whoever knows the tenant; the client's copies go here.
 pub(super) fn towards(policy: &Policy, upstream: &Upstream, head: &RequestHead) -> Edits {
-    let mut edits = Edits::default();
+    let mut edits = Edits::new();
     let mut last = "";
     for (name, _) in head.headers.iter() {
         if name != last && !policy.allowed.contains(name) {
@@ -17,7 +17,7 @@ pub(super) fn towards(policy: &Policy, upstream: &Upstream, head: &RequestHead) 
         last = name;
     }
     if let (Some(header), Some(value)) = (&policy.seal_header, &upstream.seal) {
-        edits.set(header.clone(), value.as_bytes());
+        edits.set(header, value);
     }
     edits
 }

@@ -74,11 +74,11 @@ pub(super) fn parameters(
         // A POST without a body: its parameters stay in the query string, in that one place.
         call.edits.set("content-type", FORM);
     }
-    let mut target = path;
-    if !encoded.is_empty() {
-        target.push(b'?');
-        target.extend_from_slice(encoded.as_bytes());
-    }
+    let target = if encoded.is_empty() {
+        path
+    } else {
+        [&*path, b"?", encoded.as_bytes()].concat()
+    };
     call.edits.set(":path", target);
     if call.route.endpoint == Endpoint::Metadata && call.upstream.metadata == Metadata::Filtered {
         return names(exchange, worker, reader.scope, call, now);
@@ -122,7 +122,7 @@ impl Reader {
     fn rewrite(
         &self,
         worker: &mut Worker,
-        params: &Params,
+        params: &Params<'_>,
         audit: &mut Audit,
         answer: &mut Answer,
     ) -> Result<String, Denial> {
@@ -157,17 +157,11 @@ impl Reader {
             bytes = bytes.saturating_add(text.len());
             confiner.bound(bytes)?;
             match usage {
-                Use::Query => confiner
-                    .query(cache, text, scope)
-                    .map(|t| t.as_ref().to_owned()),
-                Use::Selector => confiner
-                    .selector(cache, text, scope)
-                    .map(|t| t.as_ref().to_owned()),
+                Use::Query => confiner.query(cache, text, scope),
+                Use::Selector => confiner.selector(cache, text, scope),
                 // Judged like any other, and forwarded as it is: it selects nothing.
-                Use::Text => confiner.query(cache, text, scope).map(|_| text.to_owned()),
-                Use::RuleSelector => confiner
-                    .selector(cache, text, scope)
-                    .map(|_| text.to_owned()),
+                Use::Text => confiner.query(cache, text, scope).map(|_| text.into()),
+                Use::RuleSelector => confiner.selector(cache, text, scope).map(|_| text.into()),
             }
         };
         params::rewrite(
@@ -187,7 +181,11 @@ impl Reader {
 }
 
 /// Reads parameters, the caller's own taken out.
-fn read_params(worker: &Worker, url: Option<&[u8]>, form: Option<&[u8]>) -> Result<Params, Denial> {
+fn read_params<'a>(
+    worker: &Worker,
+    url: Option<&'a [u8]>,
+    form: Option<&'a [u8]>,
+) -> Result<Params<'a>, Denial> {
     let names = params::Names {
         tenant: Some(&worker.policy.select_parameter),
         token: worker.auth.credential_parameter(),
@@ -377,10 +375,10 @@ fn empty_success(upstream: &Upstream, endpoint: Endpoint) -> Option<&'static str
 pub(super) fn tenant_header(policy: &Policy, scope: &Scope, call: &mut Call<'_>) {
     let single = scope.of(policy.label.as_str()).and_then(|m| m.single());
     match (single, &policy.several) {
-        (Some(tenant), _) => call.edits.set(call.upstream.header.clone(), tenant),
+        (Some(tenant), _) => call.edits.set(&call.upstream.header, tenant),
         (None, Some(several)) => call
             .edits
-            .set(call.upstream.header.clone(), several.as_str()),
+            .set(&call.upstream.header, several.as_str().as_bytes()),
         (None, None) => {}
     }
 }

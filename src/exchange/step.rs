@@ -1,6 +1,6 @@
 //! What the host does next: the whole vocabulary between the core and the host.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::auth::FetchId;
 use crate::deny::Denial;
@@ -13,25 +13,142 @@ pub struct Edits(Vec<Edit>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// The header has this value, once.
-    Set(Cow<'static, str>, Vec<u8>),
+    Set(Text, Bytes),
     /// The header is gone.
-    Remove(Cow<'static, str>),
+    Remove(Text),
+}
+
+/// A header's name: a constant, one of the policy's, or one that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// A constant.
+    Static(&'static str),
+    /// The policy's.
+    Shared(Arc<str>),
+    /// The request's.
+    Owned(String),
+}
+
+/// A header's value: a constant, one of the policy's, or one made for the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bytes {
+    /// A constant.
+    Static(&'static str),
+    /// The policy's.
+    Shared(Arc<str>),
+    /// The request's.
+    Owned(Vec<u8>),
+}
+
+impl Text {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Shared(text) => text,
+            Self::Owned(text) => text,
+        }
+    }
+}
+
+impl Bytes {
+    /// The value.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Static(text) => text.as_bytes(),
+            Self::Shared(text) => text.as_bytes(),
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&'static str> for Text {
+    fn from(text: &'static str) -> Self {
+        Self::Static(text)
+    }
+}
+
+impl From<&Arc<str>> for Text {
+    fn from(text: &Arc<str>) -> Self {
+        Self::Shared(Arc::clone(text))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::Owned(text)
+    }
+}
+
+impl From<&'static str> for Bytes {
+    fn from(text: &'static str) -> Self {
+        Self::Static(text)
+    }
+}
+
+impl From<&Arc<str>> for Bytes {
+    fn from(text: &Arc<str>) -> Self {
+        Self::Shared(Arc::clone(text))
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Owned(bytes)
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Owned(bytes.to_vec())
+    }
 }
 
 impl Edits {
+    /// No change yet, with room for those of an ordinary request.
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(12))
+    }
+
     /// Sets a header.
-    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) {
+    pub fn set(&mut self, name: impl Into<Text>, value: impl Into<Bytes>) {
         self.0.push(Edit::Set(name.into(), value.into()));
     }
 
     /// Removes a header.
-    pub fn remove(&mut self, name: impl Into<Cow<'static, str>>) {
+    pub fn remove(&mut self, name: impl Into<Text>) {
         self.0.push(Edit::Remove(name.into()));
     }
 
     /// The changes in order.
     pub fn iter(&self) -> impl Iterator<Item = &Edit> {
         self.0.iter()
+    }
+
+    /// Makes the changes in a list of fields as the host makes them: a header that is set stands
+    /// once, where its first one stood.
+    pub fn apply(&self, fields: &mut Vec<(String, Vec<u8>)>) {
+        for edit in &self.0 {
+            match edit {
+                Edit::Remove(name) => fields.retain(|(n, _)| n != name.as_str()),
+                Edit::Set(name, value) => {
+                    let mut value = Some(value.as_bytes().to_vec());
+                    fields.retain_mut(|(n, old)| {
+                        if n != name.as_str() {
+                            return true;
+                        }
+                        let first = value.take();
+                        first.is_some_and(|new| {
+                            *old = new;
+                            true
+                        })
+                    });
+                    fields.extend(value.map(|v| (name.as_str().to_owned(), v)));
+                }
+            }
+        }
     }
 }
 

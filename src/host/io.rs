@@ -34,8 +34,10 @@ pub(super) fn head(map: MapType) -> Result<Headers, Failed> {
 pub(super) fn apply(map: MapType, edits: &Edits) -> Result<(), Failed> {
     for edit in edits.iter() {
         match edit {
-            Edit::Set(name, value) => hostcalls::set_map_value_bytes(map, name, Some(value)),
-            Edit::Remove(name) => hostcalls::remove_map_value(map, name),
+            Edit::Set(name, value) => {
+                hostcalls::set_map_value_bytes(map, name.as_str(), Some(value.as_bytes()))
+            }
+            Edit::Remove(name) => hostcalls::remove_map_value(map, name.as_str()),
         }
         .map_err(|_| Failed)?;
     }

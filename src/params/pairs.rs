@@ -1,12 +1,14 @@
 //! `application/x-www-form-urlencoded`, read in the one way that every server agrees with.
 
+use std::borrow::Cow;
+
 use super::error::ParamError;
 
-/// A decoded pair.
+/// A decoded pair; what has no escapes is a part of the text that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub(super) name: String,
-    pub(super) value: String,
+pub(super) struct Pair<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) value: Cow<'a, str>,
     pub(super) place: Place,
 }
 
@@ -21,11 +23,11 @@ pub(super) enum Place {
 ///
 /// Nothing between two `&` is skipped as servers skip it, but counts: they count it too, and drop
 /// *all* parameters over their own limit.
-pub(super) fn parse(
-    text: &[u8],
+pub(super) fn parse<'a>(
+    text: &'a [u8],
     place: Place,
     mut left: usize,
-    to: &mut Vec<Pair>,
+    to: &mut Vec<Pair<'a>>,
 ) -> Result<usize, ParamError> {
     if text.is_empty() {
         return Ok(left);
@@ -46,41 +48,38 @@ pub(super) fn parse(
     Ok(left)
 }
 
-fn decode(text: &[u8], place: Place) -> Result<String, ParamError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        let plain = rest
-            .iter()
-            .position(|b| matches!(*b, b'+' | b'%' | b';' | b'#'))
-            .unwrap_or(rest.len());
-        let (run, special) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
-        bytes.extend_from_slice(run);
-        rest = match special {
-            [] => break,
-            [b'+', tail @ ..] => {
-                bytes.push(b' ');
-                tail
-            }
-            [b'%', tail @ ..] => {
-                let (byte, tail) = escaped(tail)
-                    .ok_or(ParamError::Syntax("a `%` without two hexadecimal digits"))?;
-                bytes.push(byte);
-                tail
-            }
-            // Servers drop such a pair, and take a later one in its place.
-            [b';', ..] => return Err(ParamError::Syntax("a `;`: write `%3B`")),
-            [b'#', ..] if place == Place::Url => {
-                return Err(ParamError::Syntax("a `#` in the URL: write `%23`"));
-            }
-            [other, tail @ ..] => {
-                bytes.push(*other);
-                tail
-            }
+fn decode(text: &[u8], place: Place) -> Result<Cow<'_, str>, ParamError> {
+    // Most names and numbers are what they look like.
+    if text.iter().all(|b| is_unreserved(*b)) {
+        return match std::str::from_utf8(text) {
+            Ok(text) => Ok(Cow::Borrowed(text)),
+            Err(_) => Err(NOT_UTF8),
         };
     }
-    let text =
-        String::from_utf8(bytes).map_err(|_| ParamError::Syntax("bytes that are not UTF-8"))?;
+    unescape(text, place).map(Cow::Owned)
+}
+
+fn unescape(text: &[u8], place: Place) -> Result<String, ParamError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match *byte {
+            b'+' => b' ',
+            b'%' => {
+                let (byte, tail) = escaped(rest.as_slice())
+                    .ok_or(ParamError::Syntax("a `%` without two hexadecimal digits"))?;
+                rest = tail.iter();
+                byte
+            }
+            // Servers drop such a pair, and take a later one in its place.
+            b';' => return Err(ParamError::Syntax("a `;`: write `%3B`")),
+            b'#' if place == Place::Url => {
+                return Err(ParamError::Syntax("a `#` in the URL: write `%23`"));
+            }
+            other => other,
+        });
+    }
+    let text = String::from_utf8(bytes).map_err(|_| NOT_UTF8)?;
     // Most texts are plain, and their bytes say so.
     let plain = text
         .bytes()
@@ -95,6 +94,8 @@ fn decode(text: &[u8], place: Place) -> Result<String, ParamError> {
     }
     Ok(text)
 }
+
+const NOT_UTF8: ParamError = ParamError::Syntax("bytes that are not UTF-8");
 
 /// The byte of two hexadecimal digits, and what follows them.
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
@@ -123,24 +124,56 @@ pub fn append(name: &str, value: &str, to: &mut String) {
 
 fn escape(text: &str, to: &mut String) {
     to.reserve(text.len());
-    let mut from = 0;
-    for (at, b) in text.bytes().enumerate() {
-        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {
-            continue;
-        }
+    let mut rest = text;
+    loop {
         // A run of unreserved characters begins and ends between characters.
-        to.push_str(text.get(from..at).unwrap_or_default());
-        from = at + 1;
-        to.push('%');
-        for digit in [b >> 4, b & 15] {
-            to.push(char::from(if digit < 10 {
-                b'0' + digit
-            } else {
-                b'A' + digit - 10
-            }));
+        let run = rest.bytes().take_while(|b| is_unreserved(*b)).count();
+        let Some((plain, more)) = rest.split_at_checked(run) else {
+            return;
+        };
+        to.push_str(plain);
+        let Some(c) = more.chars().next() else {
+            return;
+        };
+        let mut buffer = [0; 4];
+        for byte in c.encode_utf8(&mut buffer).bytes() {
+            to.push('%');
+            to.push(digit(byte >> 4));
+            to.push(digit(byte & 15));
         }
+        rest = more.get(c.len_utf8()..).unwrap_or_default();
     }
-    to.push_str(text.get(from..).unwrap_or_default());
+}
+
+fn digit(half: u8) -> char {
+    char::from(if half < 10 {
+        b'0' + half
+    } else {
+        b'A' + half - 10
+    })
+}
+
+/// Whether a byte is one of RFC 3986's unreserved characters.
+fn is_unreserved(byte: u8) -> bool {
+    const ALL: [bool; 256] =
+        set(b"-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    ALL.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// A look-up table of bytes.
+const fn set(mut bytes: &[u8]) -> [bool; 256] {
+    let mut set = [false; 256];
+    while let [first, rest @ ..] = bytes {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "checked by the compiler: a constant"
+        )]
+        {
+            set[*first as usize] = true;
+        }
+        bytes = rest;
+    }
+    set
 }
 
 #[cfg(test)]
@@ -166,8 +199,8 @@ mod tests {
         let mut written = String::new();
         escape(&readable, &mut written);
         assert_eq!(
-            decode(written.as_bytes(), Place::Url).as_ref(),
-            Ok(&readable)
+            decode(written.as_bytes(), Place::Url).as_deref(),
+            Ok(readable.as_str())
         );
         assert!(
             written

@@ -13,7 +13,7 @@ fn scope(tenants: &[&str]) -> Scope {
     Scope::new(vec![Enforced::values(label, tenants).unwrap()])
 }
 
-fn read(url: &str, form: &str) -> Result<Params, ParamError> {
+fn read<'a>(url: &'a str, form: &'a str) -> Result<Params<'a>, ParamError> {
     let names = Names {
         tenant: Some("tenant"),
         token: Some("access_token"),
@@ -41,7 +41,7 @@ fn run(
         &params,
         options,
         &scope(&["a"]),
-        &mut |u, q| Ok::<_, Infallible>(format!("{u:?}({q})")),
+        &mut |u, q| Ok::<_, Infallible>(format!("{u:?}({q})").into()),
     )
     .map_err(|e| e.to_string())?;
     Ok(go(out.encoded.as_bytes()))
@@ -179,7 +179,7 @@ fn the_scope_is_inserted_where_no_selector_is_given() {
         &Params::default(),
         &Options::default(),
         &Scope::new(Vec::new()),
-        &mut |_, q| Ok::<_, Infallible>(q.to_owned()),
+        &mut |_, q| Ok::<_, Infallible>(q.into()),
     );
     assert_eq!(none.unwrap().encoded, "");
 }

@@ -1,6 +1,7 @@
 //! One upstream, compiled: what it serves, to whom, and how.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Bound;
 use crate::config::Document;
@@ -30,9 +31,9 @@ pub struct Upstream {
     /// The authority of look-ups.
     pub authority: String,
     /// The seal's value.
-    pub seal: Option<String>,
+    pub seal: Option<Arc<str>>,
     /// The header that tells it the tenant.
-    pub header: String,
+    pub header: Arc<str>,
     /// Its own ceiling.
     pub(crate) ceiling: Option<Bound>,
     /// Matchers enforced for everyone.
@@ -115,7 +116,7 @@ impl Upstream {
                 .cloned()
                 .unwrap_or_else(|| "upstream".into()),
             seal: seal(options, document, &at, env, problems),
-            header: header.as_str().to_owned(),
+            header: header.as_str().into(),
             ceiling: Bound::compile(options.ceiling.as_ref(), &at("ceiling"), problems),
             matchers: static_matchers(options, document, &at, problems),
             healthy: public(options, "/-/healthy"),
@@ -149,10 +150,12 @@ impl Upstream {
         }
     }
 
-    /// Whether it is served under a host (lower case, without port).
+    /// Whether it is served under a host (in any case, without port).
     #[must_use]
-    pub fn serves(&self, host: &str) -> bool {
-        self.hosts.iter().any(|h| h == host || h == "*")
+    pub fn serves(&self, host: &[u8]) -> bool {
+        self.hosts
+            .iter()
+            .any(|h| h == "*" || h.as_bytes().eq_ignore_ascii_case(host))
     }
 
     /// Resolves a path without prefix. An endpoint that is not enabled is as if it did not exist.
@@ -222,7 +225,10 @@ pub(super) fn refuse_overlaps(upstreams: &[Upstream], problems: &mut Problems) {
         .collect::<std::collections::BTreeSet<_>>()
     {
         let mut seen: HashMap<String, usize> = HashMap::new();
-        for upstream in upstreams.iter().filter(|u| host == "*" || u.serves(host)) {
+        for upstream in upstreams
+            .iter()
+            .filter(|u| host == "*" || u.serves(host.as_bytes()))
+        {
             for path in super::paths(upstream) {
                 if let Some(other) = seen.insert(path.clone(), upstream.index)
                     && other != upstream.index
@@ -285,7 +291,7 @@ fn seal(
     at: &dyn Fn(&str) -> String,
     env: &dyn Fn(&str) -> Option<String>,
     problems: &mut Problems,
-) -> Option<String> {
+) -> Option<Arc<str>> {
     match (&document.seal, &options.seal) {
         (None, None) => None,
         (None, Some(_)) => {
@@ -305,7 +311,7 @@ fn seal(
                 problems.add(at("seal"), "must be at least 16 printable characters; `promfence keygen --secret` makes one");
                 return None;
             }
-            Some(value)
+            Some(value.into())
         }
     }
 }

@@ -248,7 +248,7 @@ fn confine<'a>(
 fn enforced_matcher(enforced: &Enforced) -> Matcher<'_> {
     Matcher {
         name: enforced.label().as_str().into(),
-        value: enforced.single().unwrap_or(enforced.regex()).into(),
+        value: enforced.single().map_or(enforced.regex(), |v| v).into(),
         is_regex: enforced.single().is_none(),
         is_equal: true,
     }

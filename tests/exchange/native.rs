@@ -3,9 +3,7 @@
 use promfence::auth::{Algorithm, Peer, Verifier};
 use promfence::config::Document;
 use promfence::deny::Denial;
-use promfence::exchange::{
-    Edit, Edits, Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker,
-};
+use promfence::exchange::{Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker};
 use promfence::http::{Headers, RequestHead, ResponseHead, UnixTime};
 
 use super::case::{Case, Fields, Seen};
@@ -125,7 +123,7 @@ impl Flow<'_> {
 
     fn step(&mut self, worker: &mut Worker, step: Step) {
         match step {
-            Step::Edit(edits) => apply(&mut self.head, &edits),
+            Step::Edit(edits) => edits.apply(&mut self.head),
             Step::Ask(lookup) => self.look_up(worker, &lookup),
             Step::WaitForKeys(_) => panic!("{}: keys are inline", self.case.name),
             Step::Answer(body) => {
@@ -176,7 +174,7 @@ impl Flow<'_> {
         };
         match self.exchange.response_headers(&given, body.is_empty()) {
             Reply::Pass => {}
-            Reply::Edit(edits) => apply(&mut head, &edits),
+            Reply::Edit(edits) => edits.apply(&mut head),
             Reply::Refuse(denial) => return self.refuse(&denial),
         }
         let mut got = Vec::new();
@@ -196,17 +194,5 @@ impl Flow<'_> {
             }
         }
         self.seen.reply = Some((head, got));
-    }
-}
-
-fn apply(head: &mut Fields, edits: &Edits) {
-    for edit in edits.iter() {
-        match edit {
-            Edit::Set(name, value) => {
-                head.retain(|(n, _)| n != name);
-                head.push((name.to_string(), value.clone()));
-            }
-            Edit::Remove(name) => head.retain(|(n, _)| n != name),
-        }
     }
 }

@@ -96,7 +96,7 @@ fn silence(scope: &Scope, body: &[u8]) {
                 && (if regex {
                     text == m.regex()
                 } else {
-                    m.single() == Some(text)
+                    m.single().map(|v| &**v) == Some(text)
                 })
         });
         assert!(found, "{json} lacks {}", m.text());

@@ -252,7 +252,10 @@ pub fn one_scope(run: &Run) {
     }
     for (label, value) in run.others.iter().copied() {
         let of = scope.of(label);
-        assert!(of.is_some_and(|m| m.single() == Some(value)), "{label}");
+        assert!(
+            of.is_some_and(|m| m.single().map(|v| &**v) == Some(value)),
+            "{label}"
+        );
     }
     bodies::judge(run, scope, upstream);
 }

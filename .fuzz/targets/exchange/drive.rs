@@ -2,9 +2,7 @@
 
 use promfence::auth::{NoHost, NoPeer};
 use promfence::deny::Denial;
-use promfence::exchange::{
-    Edit, Edits, Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker,
-};
+use promfence::exchange::{Exchange, Host, Lookup, Piece, Reply, ReplyPiece, Step, Worker};
 use promfence::http::{Headers, RequestHead, ResponseHead, UnixTime};
 
 use super::super::choices::Choices;
@@ -148,7 +146,7 @@ impl<'a> Flow<'a> {
 
     fn step(&mut self, worker: &mut Worker, step: Step, c: &mut Choices<'_>) {
         match step {
-            Step::Edit(edits) => apply(&mut self.head, &edits),
+            Step::Edit(edits) => edits.apply(&mut self.head),
             Step::Ask(lookup) => self.look_up(worker, &lookup, c),
             Step::WaitForKeys(_) => panic!("keys are inline"),
             Step::Answer(body) => {
@@ -211,7 +209,7 @@ impl<'a> Flow<'a> {
         };
         match self.exchange.response_headers(&head, given.body.is_empty()) {
             Reply::Pass => {}
-            Reply::Edit(edits) => apply(&mut reply.head, &edits),
+            Reply::Edit(edits) => edits.apply(&mut reply.head),
             Reply::Refuse(denial) => {
                 reply.body = denial.body(self.exchange.form());
                 self.run.reply = Some(reply);
@@ -269,16 +267,4 @@ fn succeeds(setting: &Setting, worker: &mut Worker) -> bool {
     let step = exchange.request_headers(worker, &head, true, &host());
     exchange.end(worker);
     matches!(step, Step::Edit(_))
-}
-
-fn apply(head: &mut Vec<(String, Vec<u8>)>, edits: &Edits) {
-    for edit in edits.iter() {
-        match edit {
-            Edit::Set(name, value) => {
-                head.retain(|(n, _)| n != name);
-                head.push((name.to_string(), value.clone()));
-            }
-            Edit::Remove(name) => head.retain(|(n, _)| n != name),
-        }
-    }
 }

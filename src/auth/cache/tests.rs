@@ -5,13 +5,8 @@ use proptest::prelude::*;
 
 fn grant(tenant: &str, subject: &str) -> Arc<Grant> {
     let set = Tenants::Some(BTreeSet::from([TenantId::parse(tenant).unwrap()]));
-    Arc::new(Grant {
-        subject: subject.into(),
-        source: Source::Jwt,
-        read: set.clone(),
-        write: set,
-        labels: Vec::new(),
-    })
+    let rights = (set.clone(), set);
+    Arc::new(Grant::new(subject.into(), Source::Jwt, rights, Vec::new()))
 }
 
 fn at(secs: u64) -> UnixTime {

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::super::output::Failure;
 use crate::deny::{Denial, Form};
-use crate::exchange::{Audit, Edit, Edits, Lookup};
+use crate::exchange::{Audit, Edits, Lookup};
 use crate::grant::{Grant, Source, Tenants};
 use crate::http::RequestHead;
 use crate::policy::{Found, Policy};
@@ -111,7 +111,7 @@ impl<'a> Printer<'a> {
         self.row("decision", "forwarded")?;
         writeln!(self.out, "\n{method} {path}\nhost: {authority}")?;
         for (name, value) in fields.iter().filter(|(n, _)| !n.starts_with(':')) {
-            if Some(name) == policy.seal_header.as_ref() {
+            if Some(name.as_str()) == policy.seal_header.as_deref() {
                 writeln!(self.out, "{name}: (the seal of the upstream)")?;
             } else {
                 writeln!(self.out, "{name}: {}", text(value))?;
@@ -189,34 +189,14 @@ fn tenants(tenants: &Tenants) -> String {
     }
 }
 
-/// The head after its changes, in the host's way: a set header stands once, at its first place.
+/// The head after its changes.
 fn edited(head: &RequestHead, edits: &Edits) -> Vec<(String, Vec<u8>)> {
     let mut fields: Vec<(String, Vec<u8>)> = head
         .headers
         .iter()
         .map(|(n, v)| (n.to_owned(), v.to_vec()))
         .collect();
-    for edit in edits.iter() {
-        match edit {
-            Edit::Remove(name) => fields.retain(|(n, _)| n != name.as_ref()),
-            Edit::Set(name, value) => {
-                let mut value = Some(value.clone());
-                fields.retain_mut(|(n, v)| {
-                    if n != name.as_ref() {
-                        return true;
-                    }
-                    let first = value.take();
-                    first.is_some_and(|new| {
-                        *v = new;
-                        true
-                    })
-                });
-                if let Some(value) = value {
-                    fields.push((name.clone().into_owned(), value));
-                }
-            }
-        }
-    }
+    edits.apply(&mut fields);
     fields
 }
 

@@ -37,7 +37,7 @@ proptest! {
     #[test]
     fn what_is_read_is_what_go_reads(text in wild()) {
         if let Ok(params) = read(&text, "") {
-            let read: Vec<_> = params.pairs.into_iter().map(|p| (p.name, p.value)).collect();
+            let read: Vec<_> = params.pairs.into_iter().map(|p| (p.name.into_owned(), p.value.into_owned())).collect();
             prop_assert_eq!(read, go(text.as_bytes()));
         }
     }
@@ -48,7 +48,7 @@ proptest! {
         list.iter().for_each(|(n, v)| pairs::append(n, v, &mut text));
         prop_assert_eq!(go(text.as_bytes()), list.clone());
         let params = Params::read(Some(text.as_bytes()), None, Names::default(), Limits::default()).unwrap();
-        let read: Vec<_> = params.pairs.into_iter().map(|p| (p.name, p.value)).collect();
+        let read: Vec<_> = params.pairs.into_iter().map(|p| (p.name.into_owned(), p.value.into_owned())).collect();
         prop_assert_eq!(read, list);
     }
 

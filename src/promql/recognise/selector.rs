@@ -219,7 +219,7 @@ impl Recogniser<'_> {
     fn asks_for_the_scope(&self, m: &Matcher, enforced: &Enforced) -> bool {
         let value = unquote(self.span(m.value));
         match m.op {
-            Kind::Assign => enforced.single().map(str::as_bytes) == Some(&*value),
+            Kind::Assign => enforced.single().map(|v| v.as_bytes()) == Some(&*value),
             Kind::Regex => std::str::from_utf8(&value)
                 .is_ok_and(|regex| same_alternatives(regex, enforced.regex())),
             _ => false,
