@@ -32,6 +32,44 @@ impl UnixTime {
     }
 }
 
+/// A set of bytes, as a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes([bool; 256]);
+
+impl Bytes {
+    /// These bytes.
+    pub(crate) const fn of(bytes: &[u8]) -> Self {
+        Self([false; 256]).with(bytes, true)
+    }
+
+    /// All visible characters of ASCII but these.
+    pub(crate) const fn graphic_but(bytes: &[u8]) -> Self {
+        let mut set = Self([false; 256]);
+        let mut byte = b'!';
+        while byte <= b'~' {
+            set = set.with(&[byte], true);
+            byte += 1;
+        }
+        set.with(bytes, false)
+    }
+
+    const fn with(mut self, mut bytes: &[u8], is: bool) -> Self {
+        while let [first, rest @ ..] = bytes {
+            #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+            {
+                self.0[*first as usize] = is;
+            }
+            bytes = rest;
+        }
+        self
+    }
+
+    /// Whether a byte is among them.
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+}
+
 /// Header fields in order. Names are lower case (the host's form); `:method`, `:path`,
 /// `:authority` and `:status` are among them.
 #[derive(Clone, Debug, Default)]

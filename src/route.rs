@@ -6,6 +6,8 @@ mod tests;
 
 pub use table::{Path, ROWS, Row};
 
+use crate::http::Bytes;
+
 /// What an upstream is. Its kind decides which endpoints exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -178,13 +180,13 @@ pub fn resolve<'a>(kind: Kind, method: &[u8], path: &'a [u8]) -> Result<Route<'a
     Err(RouteError::NotFound)
 }
 
+/// What every server takes for itself.
+static PLAIN: Bytes = Bytes::graphic_but(b"%;\\?#");
+
 /// The path as text, if no server could read it as another one.
 fn plain(path: &[u8]) -> Option<&str> {
-    let fits = path.first() == Some(&b'/')
-        && path.len() <= MAX_PATH
-        && path
-            .iter()
-            .all(|b| b.is_ascii_graphic() && !b"%;\\?#".contains(b));
+    let fits =
+        path.first() == Some(&b'/') && path.len() <= MAX_PATH && path.iter().all(|b| PLAIN.has(*b));
     let path = std::str::from_utf8(path).ok().filter(|_| fits)?;
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {

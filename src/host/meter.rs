@@ -2,6 +2,7 @@
 //! a hundred tenants, so their number is bounded.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
@@ -10,16 +11,37 @@ use super::io;
 use crate::promql::Counts;
 use crate::tally::Tally;
 
-/// The counters and gauges of one VM.
+/// The counters and gauges of one VM. What every request changes is told to the host once a second.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    words: HashMap<(&'static str, &'static str), u32>,
+    words: HashMap<(&'static str, &'static str), Counter>,
     gauges: HashMap<&'static str, u64>,
-    tenants: HashMap<String, HashMap<&'static str, u32>>,
+    tenants: HashMap<String, HashMap<&'static str, Counter>>,
     tally: Tally,
     /// What the host has been told of the cache of queries.
     told: Counts,
     told_bytes: usize,
+}
+
+/// One metric of the host, and what it has not been told yet.
+#[derive(Debug)]
+struct Counter {
+    id: u32,
+    pending: i64,
+}
+
+impl Counter {
+    fn define(kind: MetricType, name: &str) -> Option<Self> {
+        let id = hostcalls::define_metric(kind, name).ok()?;
+        Some(Self { id, pending: 0 })
+    }
+
+    fn tell(&mut self) {
+        let more = std::mem::take(&mut self.pending);
+        if more != 0 {
+            let _lost = hostcalls::increment_metric(self.id, more);
+        }
+    }
 }
 
 /// A request that went on, by endpoint.
@@ -53,14 +75,22 @@ const QUERY_BYTES: &str = "promfence.query_cache_bytes";
 const TALLY: &str = "promfence.tally";
 
 impl Meter {
-    /// Counts one.
+    /// Counts one, at once: what is refused shows when it happens.
     pub(super) fn count(&mut self, group: &'static str, word: &'static str) {
+        if let Some(counter) = self.word(MetricType::Counter, group, word) {
+            counter.pending = counter.pending.saturating_add(1);
+            counter.tell();
+        }
+    }
+
+    /// Counts one, to be told later.
+    pub(super) fn note(&mut self, group: &'static str, word: &'static str) {
         self.add(MetricType::Counter, group, word, 1);
     }
 
-    /// Tells what the cache of queries did since the last time. The gauge is of all workers: each
-    /// adds its own changes.
-    pub(super) fn queries(&mut self, counts: Counts, bytes: usize) {
+    /// Tells the host what was noted, and what the cache of queries did since the last time. The
+    /// gauge is of all workers: each adds its own changes.
+    pub(super) fn tell(&mut self, counts: Counts, bytes: usize) {
         let told = std::mem::replace(&mut self.told, counts);
         for (name, word, now, before) in [
             (QUERIES, "hit", counts.hits, told.hits),
@@ -74,38 +104,43 @@ impl Meter {
         let before = std::mem::replace(&mut self.told_bytes, bytes);
         let more = difference(bytes as u64, before as u64);
         self.add(MetricType::Gauge, QUERY_BYTES, "", more);
+        let tenants = self.tenants.values_mut().flat_map(HashMap::values_mut);
+        self.words
+            .values_mut()
+            .chain(tenants)
+            .for_each(Counter::tell);
     }
 
-    /// Takes back what this configuration added to gauges.
-    pub(super) fn end(&mut self) {
-        self.queries(self.told, 0);
+    /// Tells what is left, and takes back what this configuration added to gauges.
+    pub(super) fn end(&mut self, counts: Counts) {
+        self.tell(counts, 0);
     }
 
     fn add(&mut self, kind: MetricType, group: &'static str, word: &'static str, more: i64) {
         if more != 0
-            && let Some(id) = self.id(kind, group, word)
+            && let Some(counter) = self.word(kind, group, word)
         {
-            let _lost = hostcalls::increment_metric(id, more);
+            counter.pending = counter.pending.saturating_add(more);
         }
     }
 
-    /// Counts for a tenant, under its own name or that of all others.
+    /// Counts for a tenant, under its own name or that of all others, to be told later.
     pub(super) fn tenant(&mut self, group: &'static str, tenant: &str, n: u64) {
         let name = if self.has_own(tenant) {
             tenant
         } else {
             Tally::OTHERS
         };
-        let known = self.tenants.get(name).and_then(|ids| ids.get(group));
-        let id = known.copied().or_else(|| {
-            let full = format!("{group}.{name}");
-            let id = hostcalls::define_metric(MetricType::Counter, &full).ok()?;
-            let ids = self.tenants.entry(name.to_owned()).or_default();
-            ids.insert(group, id);
-            Some(id)
-        });
-        if let (Some(id), Ok(n)) = (id, i64::try_from(n)) {
-            let _lost = hostcalls::increment_metric(id, n);
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        let known = self.tenants.get_mut(name).and_then(|of| of.get_mut(group));
+        if let Some(counter) = known {
+            counter.pending = counter.pending.saturating_add(n);
+        } else if let Some(mut counter) =
+            Counter::define(MetricType::Counter, &format!("{group}.{name}"))
+        {
+            counter.pending = n;
+            let of = self.tenants.entry(name.to_owned()).or_default();
+            of.insert(group, counter);
         }
     }
 
@@ -136,23 +171,28 @@ impl Meter {
         if self.gauges.insert(name, value) == Some(value) {
             return;
         }
-        if let Some(id) = self.id(MetricType::Gauge, name, "") {
-            let _lost = hostcalls::record_metric(id, value);
+        if let Some(counter) = self.word(MetricType::Gauge, name, "") {
+            let _lost = hostcalls::record_metric(counter.id, value);
         }
     }
 
-    fn id(&mut self, kind: MetricType, group: &'static str, word: &'static str) -> Option<u32> {
-        if let Some(id) = self.words.get(&(group, word)) {
-            return Some(*id);
+    fn word(
+        &mut self,
+        kind: MetricType,
+        group: &'static str,
+        word: &'static str,
+    ) -> Option<&mut Counter> {
+        match self.words.entry((group, word)) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(new) => {
+                let counter = if word.is_empty() {
+                    Counter::define(kind, group)
+                } else {
+                    Counter::define(kind, &format!("{group}.{word}"))
+                };
+                counter.map(|counter| new.insert(counter))
+            }
         }
-        let name = if word.is_empty() {
-            group.to_owned()
-        } else {
-            format!("{group}.{word}")
-        };
-        let id = hostcalls::define_metric(kind, &name).ok()?;
-        self.words.insert((group, word), id);
-        Some(id)
     }
 }
 

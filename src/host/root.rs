@@ -224,6 +224,7 @@ fn measure(shared: &Shared) {
     meter.gauge("promfence.issuers_with_stale_keys", stale);
     let missing = worker.auth.keys_missing() as u64;
     meter.gauge("promfence.issuers_without_keys", missing);
+    meter.tell(worker.queries.counts(), worker.queries.bytes());
 }
 
 /// Wakes the streams that wait for a fetch which has ended.
@@ -265,7 +266,8 @@ fn fetches_keys(doc: &Document) -> bool {
 impl Context for Root {
     fn on_done(&mut self) -> bool {
         if let Some(shared) = &self.shared {
-            shared.meter.borrow_mut().end();
+            let counts = shared.worker.borrow().queries.counts();
+            shared.meter.borrow_mut().end(counts);
         }
         true
     }

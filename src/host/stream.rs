@@ -285,7 +285,7 @@ impl Flow {
                 }
                 let audit = self.exchange.audit();
                 io::publish(audit, "allowed");
-                shared.meter.borrow_mut().count(ALLOWED, audit.endpoint);
+                shared.meter.borrow_mut().note(ALLOWED, audit.endpoint);
                 if audit.write.is_some() {
                     shared.meter.borrow_mut().tenant(WRITES, &audit.tenant, 1);
                 }
@@ -300,7 +300,7 @@ impl Flow {
             Step::Answer(body) => {
                 let audit = self.exchange.audit();
                 io::publish(audit, "answered");
-                shared.meter.borrow_mut().count(ALLOWED, audit.endpoint);
+                shared.meter.borrow_mut().note(ALLOWED, audit.endpoint);
                 self.closed = true;
                 io::answer(body);
                 Action::Pause
@@ -523,11 +523,7 @@ impl HttpContext for Stream {
         self.shared.gathering.borrow_mut().remove(&self.context);
         let mut flow = self.flow.borrow_mut();
         flow.gone = true;
-        let mut worker = self.shared.worker.borrow_mut();
-        flow.exchange.end(&mut worker);
-        let queries = &worker.queries;
-        let mut meter = self.shared.meter.borrow_mut();
-        meter.queries(queries.counts(), queries.bytes());
+        flow.exchange.end(&mut self.shared.worker.borrow_mut());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::ParamError;
+use crate::http::Bytes;
 
 /// A decoded pair; what has no escapes is a part of the text that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(super) fn parse<'a>(
 
 fn decode(text: &[u8], place: Place) -> Result<Cow<'_, str>, ParamError> {
     // Most names and numbers are what they look like.
-    if text.iter().all(|b| is_unreserved(*b)) {
+    if text.iter().all(|b| UNRESERVED.has(*b)) {
         return match std::str::from_utf8(text) {
             Ok(text) => Ok(Cow::Borrowed(text)),
             Err(_) => Err(NOT_UTF8),
@@ -127,7 +128,7 @@ fn escape(text: &str, to: &mut String) {
     let mut rest = text;
     loop {
         // A run of unreserved characters begins and ends between characters.
-        let run = rest.bytes().take_while(|b| is_unreserved(*b)).count();
+        let run = rest.bytes().take_while(|b| UNRESERVED.has(*b)).count();
         let Some((plain, more)) = rest.split_at_checked(run) else {
             return;
         };
@@ -153,28 +154,9 @@ fn digit(half: u8) -> char {
     })
 }
 
-/// Whether a byte is one of RFC 3986's unreserved characters.
-fn is_unreserved(byte: u8) -> bool {
-    const ALL: [bool; 256] =
-        set(b"-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-    ALL.get(usize::from(byte)).copied().unwrap_or_default()
-}
-
-/// A look-up table of bytes.
-const fn set(mut bytes: &[u8]) -> [bool; 256] {
-    let mut set = [false; 256];
-    while let [first, rest @ ..] = bytes {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "checked by the compiler: a constant"
-        )]
-        {
-            set[*first as usize] = true;
-        }
-        bytes = rest;
-    }
-    set
-}
+/// RFC 3986's unreserved characters.
+static UNRESERVED: Bytes =
+    Bytes::of(b"-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
 #[cfg(test)]
 mod tests {

@@ -94,6 +94,7 @@ class TheShippedStack(unittest.TestCase):
 
     def test_the_counters_have_names_and_labels_of_prometheus(self):
         self.nobody.get("/api/v1/query")
+        time.sleep(1.5)  # What passes is told once a second.
         text = web.request(9901, "GET", "/stats/prometheus").text
         for line in (
             r'promfence_denied\{reason="no_credential"\} [1-9]',

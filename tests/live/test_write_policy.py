@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import time
 import unittest
 
 import yaml
@@ -95,7 +96,8 @@ class Policies(unittest.TestCase):
         return bodies.v1(*([("__name__", "m"), ("job", job), ("n", f"{i:04}")] for i in range(n)))
 
     def counters(self):
-        """The filter's counters by name and tenant, as Prometheus scrapes them."""
+        """The filter's counters by name and tenant, as Prometheus scrapes them a while later."""
+        time.sleep(2.5)  # They are told once a second.
         found = {}
         for name, value in writes.metrics_of(self.gateway.admin, "/stats/prometheus").items():
             if name.startswith("promfence_") and "tenant=" in name:

@@ -168,6 +168,11 @@ impl Vm {
         }
     }
 
+    /// Ticks for a second, however often the roots asked for it.
+    pub(crate) fn second(&mut self) {
+        (0..20).for_each(|_| self.tick());
+    }
+
     /// The call-outs under way.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.store.data().calls.values().cloned().collect()

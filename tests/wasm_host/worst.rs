@@ -68,6 +68,7 @@ fn the_cache_of_queries_is_counted_and_its_bytes_go_with_its_configuration() {
     for path in [QUERY, QUERY, QUERY, other] {
         vm.get(root, path, &mint::bearer("team-a"));
     }
+    vm.second();
     let mut value = |name: &str| {
         let values = &vm.state().metrics.values;
         values
