@@ -13,7 +13,7 @@ import guard  # noqa: E402
 import stack as stacks  # noqa: E402
 from report import Report  # noqa: E402
 
-PARTS = ["gateway", "auth", "promql", "reads", "writes"]
+PARTS = ["gateway", "auth", "promql", "reads", "writes", "growth", "memory", "start"]
 
 
 def main():
@@ -25,6 +25,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=0, help="live tokens of the largest load")
     parser.add_argument("--share", type=int, default=3000, help="tokens of a round that were never seen")
     parser.add_argument("--series", type=int, nargs="+", default=[500, 5000], help="series of a written body")
+    parser.add_argument("--requests", type=int, default=1_000_000, help="requests of the part `memory`")
     parser.add_argument("--loads", nargs="+", default=[])
     parser.add_argument("--out", default=os.path.join(stacks.ROOT, "target", "bench", "results"))
     parser.add_argument("--store", action="store_true", help="guard: stores what it finds as the baseline")

@@ -35,12 +35,12 @@ def main(store):
     with open(BASELINE) as f:
         baseline = json.load(f)
     worse = 0
-    for case, instructions in found.items():
+    for case, needed in found.items():
         was = baseline.get(case)
-        change = instructions / was - 1 if was else float("inf")
+        change = needed / was - 1 if was else float("inf")
         verdict = "WORSE" if change > TOLERANCE else "better: store it" if change < -TOLERANCE else "ok"
         worse += change > TOLERANCE
-        print(f"{case:<18}{instructions:>12,} instructions  {change:+7.1%}  {verdict}")
+        print(f"{case:<18}{needed:>12,} instructions  {change:+7.1%}  {verdict}")
     if worse:
         print(f"guard: {worse} cases need over {TOLERANCE:.0%} more instructions than {BASELINE} says", file=sys.stderr)
     return 1 if worse else 0
@@ -48,12 +48,17 @@ def main(store):
 
 def count(program, case, times):
     """Instructions of one piece of work."""
+    return instructions(program, times, "count", case, times)
+
+
+def instructions(program, times, *argv):
+    """Instructions of what a program does so many times under a name that callgrind is told."""
     done = subprocess.run(
         ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=core_bench::counted*",
-         program, "count", case, str(times)],
+         program, *map(str, argv)],
         capture_output=True, text=True,
     )
     match = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
     if done.returncode != 0 or not match or match.group(1) == "0":
-        raise RuntimeError(f"valgrind failed on {case}: {done.stderr[-1000:]}")
+        raise RuntimeError(f"valgrind failed on {argv}: {done.stderr[-1000:]}")
     return int(match.group(1)) // times

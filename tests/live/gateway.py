@@ -97,6 +97,18 @@ class Gateway:
         pairs = (line.rpartition(": ") for line in text.splitlines() if ": " in line)
         return {name[len(prefix):].lstrip("."): int(value) for name, _, value in pairs if value.strip().isdigit()}
 
+    def modules(self):
+        """Bytes of the memories of the module's instances, the largest first: V8 reserves gibibytes
+        for each, and what the instance has not grown to yet may not be touched."""
+        with open(f"/proc/{self.stack.processes[self.name].pid}/maps") as f:
+            lines = [line.split() for line in f]
+        found = []
+        for line, after in zip(lines, lines[1:]):
+            (start, end), (begin, last) = (map(lambda n: int(n, 16), fields[0].split("-")) for fields in (line, after))
+            if line[1] == "rw-p" and after[1] == "---p" and end == begin and last - begin > 1 << 30:
+                found.append(end - start)
+        return sorted(found, reverse=True)
+
     def get(self, path, method="GET"):
         """A request to Envoy's admin interface."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.admin}{path}", method=method)

@@ -109,7 +109,7 @@ class Stack:
                 raise RuntimeError(f"{name} ended with {self.processes[name].returncode}:\n{self.log(name)}")
             if time.monotonic() > end:
                 raise TimeoutError(f"waited {seconds} s for {what}\n{self.log(name) if name else ''}")
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def log(self, name, characters=3000):
         """The end of a program's output."""

@@ -2,6 +2,7 @@
 //! can tell from the rest, `promql` times a file of queries.
 
 mod body;
+mod grow;
 mod promql;
 mod work;
 
@@ -15,9 +16,10 @@ fn main() {
         ["which", file] => promql::which(file),
         ["body", version, series, file] => write_body(version, series.parse().expect("a number"), file),
         ["count", case, times] => count(case, times.parse().expect("a number")),
+        ["grow", dimension, size, times] => grow(dimension, size.parse().expect("a number"), times.parse().expect("a number")),
         ["time", cases @ ..] => cases.iter().for_each(|case| time(case)),
         _ => {
-            eprintln!("usage: core-bench time CASE... | count CASE TIMES | promql FILE LAPS\ncases: {}", work::CASES.join(" "));
+            eprintln!("usage: core-bench time CASE... | count CASE TIMES | grow DIMENSION SIZE TIMES | promql FILE LAPS\ncases: {}", work::CASES.join(" "));
             std::process::exit(2);
         }
     }
@@ -58,13 +60,21 @@ fn count(case: &str, times: usize) {
     for _ in 0..5 {
         work.once();
     }
-    counted(&mut work, times);
+    counted(&mut || work.once(), times);
+}
+
+fn grow(dimension: &str, size: usize, times: usize) {
+    let mut work = grow::Grow::new(dimension, size);
+    for _ in 0..2 {
+        work.once();
+    }
+    counted(&mut || work.once(), times);
 }
 
 /// What is counted.
 #[inline(never)]
-fn counted(work: &mut work::Work, times: usize) {
+fn counted(once: &mut dyn FnMut(), times: usize) {
     for _ in 0..times {
-        work.once();
+        once();
     }
 }
