@@ -204,13 +204,45 @@ impl Default for Limits {
     }
 }
 
-/// What the log lines tell.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// What is told of requests.
+#[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// Whether a denial's line has the text of the query. It may be personal data.
     pub queries: bool,
+    /// What access logs and later filters may read of a request, as filter state
+    /// `wasm.promfence.NAME`. Each costs a call of the host.
+    pub properties: Vec<Property>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            queries: false,
+            properties: Property::ALL.to_vec(),
+        }
+    }
+}
+
+/// What is known of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Property {
+    /// The tenants, joined by `|`; `*` for all; empty if none was found out.
+    Tenant,
+    /// Who calls; empty if nobody was recognised.
+    Subject,
+    /// The endpoint's name, or `unknown`.
+    Endpoint,
+    /// `allowed`, `answered`, or the reason of a denial.
+    Decision,
+}
+
+impl Property {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Tenant, Self::Subject, Self::Endpoint, Self::Decision];
 }
 
 /// The name of a header, in lower case.

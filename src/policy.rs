@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::error::Problems;
-use crate::config::{Ceiling, Document, OtherHosts};
+use crate::config::{Ceiling, Document, OtherHosts, Property};
 use crate::params;
 use crate::route::{self, Path, Route, RouteError};
 use crate::scope::{Enforced, InvalidScope};
@@ -47,6 +47,8 @@ pub struct Policy {
     pub gather_timeout: f64,
     /// Whether a denial's line has the query.
     pub log_queries: bool,
+    /// What access logs and later filters may read of a request.
+    pub properties: Vec<Property>,
     bounds: Vec<Bound>,
     reserved: BTreeSet<TenantId>,
     valid: Option<Vec<TenantPattern>>,
@@ -216,6 +218,7 @@ impl Policy {
             lookup_timeout: doc.limits.lookup_timeout.secs(),
             gather_timeout: doc.limits.gather_timeout.secs(),
             log_queries: doc.log.queries,
+            properties: doc.log.properties.clone(),
             bounds: global.into_iter().collect(),
             reserved,
             valid: tenancy.valid.clone(),

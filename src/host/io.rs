@@ -6,9 +6,11 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
 use crate::auth::Peer;
+use crate::config::Property;
 use crate::deny::{Denial, Form};
 use crate::exchange::{Audit, Edit, Edits, Lookup};
 use crate::http::{Headers, UnixTime};
+use crate::policy::Policy;
 
 /// The host could not do what it must: the stream is refused.
 #[derive(Clone, Copy, Debug)]
@@ -111,13 +113,14 @@ pub(super) fn answered(size: usize, most: usize) -> (u16, Headers, Option<Vec<u8
 }
 
 /// Publishes what is known of a request, for access logs and later filters.
-pub(super) fn publish(audit: &Audit, decision: &str) {
-    for (name, value) in [
-        ("promfence.tenant", &*audit.tenant),
-        ("promfence.subject", &*audit.subject),
-        ("promfence.endpoint", audit.endpoint),
-        ("promfence.decision", decision),
-    ] {
+pub(super) fn publish(policy: &Policy, audit: &Audit, decision: &str) {
+    for property in &policy.properties {
+        let (name, value) = match property {
+            Property::Tenant => ("promfence.tenant", &*audit.tenant),
+            Property::Subject => ("promfence.subject", &*audit.subject),
+            Property::Endpoint => ("promfence.endpoint", audit.endpoint),
+            Property::Decision => ("promfence.decision", decision),
+        };
         // A property that cannot be set changes no decision.
         let _unset = hostcalls::set_property(vec![name], Some(value.as_bytes()));
     }

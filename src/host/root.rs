@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{error, info, warn};
@@ -20,6 +21,7 @@ use crate::config::auth::Keys;
 use crate::config::error::Problems;
 use crate::exchange::{Lookup, Worker};
 use crate::http::UnixTime;
+use crate::policy::Policy;
 
 /// The root context.
 #[derive(Default)]
@@ -33,6 +35,8 @@ pub(super) struct Root {
 
 /// What the streams of one configuration share.
 pub(super) struct Shared {
+    /// The worker's, to be read while the worker is borrowed.
+    pub(super) policy: Arc<Policy>,
     pub(super) worker: RefCell<Worker>,
     pub(super) meter: RefCell<Meter>,
     pub(super) verifier: HostVerifier,
@@ -50,7 +54,7 @@ pub(super) struct Gathering {
 impl Shared {
     /// Gives a stream the policy's time for a body that has just begun.
     pub(super) fn gather(&self, context: u32, flow: &Rc<RefCell<Flow>>) {
-        let until = io::now().plus(self.worker.borrow().policy.gather_timeout);
+        let until = io::now().plus(self.policy.gather_timeout);
         let flow = flow.clone();
         self.gathering
             .borrow_mut()
@@ -125,6 +129,7 @@ impl Root {
         self.second = second;
         let _no_ticks = hostcalls::set_tick_period(period);
         self.shared = Some(Rc::new(Shared {
+            policy: worker.policy.clone(),
             worker: RefCell::new(worker),
             meter: RefCell::new(meter),
             verifier,

@@ -284,7 +284,7 @@ impl Flow {
                     return Action::Pause;
                 }
                 let audit = self.exchange.audit();
-                io::publish(audit, "allowed");
+                io::publish(&shared.policy, audit, "allowed");
                 shared.meter.borrow_mut().note(ALLOWED, audit.endpoint);
                 if audit.write.is_some() {
                     shared.meter.borrow_mut().tenant(WRITES, &audit.tenant, 1);
@@ -299,7 +299,7 @@ impl Flow {
             }
             Step::Answer(body) => {
                 let audit = self.exchange.audit();
-                io::publish(audit, "answered");
+                io::publish(&shared.policy, audit, "answered");
                 shared.meter.borrow_mut().note(ALLOWED, audit.endpoint);
                 self.closed = true;
                 io::answer(body);
@@ -343,7 +343,7 @@ impl Flow {
             let mut meter = shared.meter.borrow_mut();
             meter.tenant(WRITES_REFUSED, &audit.tenant, 1);
         }
-        io::publish(audit, denial.reason);
+        io::publish(&shared.policy, audit, denial.reason);
         shared.meter.borrow_mut().count(DENIED, denial.reason);
         match &audit.query {
             Some(query) => info!(

@@ -11,8 +11,9 @@ from load import HOST
 HERE = os.path.dirname(os.path.abspath(__file__))
 LABEL = "tenant_id"
 
-BARE, NOOP, JWT, CACHED, CHAIN, OURS = (
-    "bare Envoy", "empty wasm filter", "jwt_authn", "jwt_authn, cached", "jwt_authn + prom-label-proxy", "Promfence",
+BARE, NOOP, CALLS, JWT, CACHED, CHAIN, OURS = (
+    "bare Envoy", "empty wasm filter", "the host calls alone", "jwt_authn", "jwt_authn, cached",
+    "jwt_authn + prom-label-proxy", "Promfence",
 )
 
 
@@ -66,7 +67,8 @@ def start(name, stack, upstream, mint, *, workers=1, cache=100, doc=None):
         programs.append("plp")
     filters = {
         BARE: [],
-        NOOP: [wasm(noop())],
+        NOOP: [wasm("noop")],
+        CALLS: [wasm("calls")],
         JWT: [mint.jwt_authn()],
         CACHED: [mint.jwt_authn(cache)],
         CHAIN: [mint.jwt_authn(cache)],
@@ -85,16 +87,13 @@ def start(name, stack, upstream, mint, *, workers=1, cache=100, doc=None):
     return Candidate(name, stack, gateway, [short, *programs])
 
 
-def wasm(path):
-    return gateways.wasm({}, name="noop", path=path, vm_id="noop")
-
-
-def noop():
-    """The filter that does nothing, built if it is not up to date."""
-    directory = os.path.join(HERE, "noop")
+def wasm(name):
+    """A filter of tests/bench, built if it is not up to date."""
+    directory = os.path.join(HERE, name)
     target = os.path.join(stacks.ROOT, "target", "bench")
     subprocess.run(
         ["cargo", "build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip1"],
         cwd=directory, env={**os.environ, "CARGO_TARGET_DIR": target}, check=True,
     )
-    return os.path.join(target, "wasm32-wasip1", "release", "noop.wasm")
+    path = os.path.join(target, "wasm32-wasip1", "release", f"{name}.wasm")
+    return gateways.wasm({}, name=name, path=path, vm_id=name)

@@ -6,7 +6,7 @@ import sys
 from html import escape
 
 COLOURS = {
-    "bare Envoy": "#9aa5b1", "empty wasm filter": "#7b8794", "jwt_authn": "#d9a441", "jwt_authn, cached": "#d9a441",
+    "bare Envoy": "#9aa5b1", "empty wasm filter": "#7b8794", "the host calls alone": "#62707d", "jwt_authn": "#d9a441", "jwt_authn, cached": "#d9a441",
     "jwt_authn + prom-label-proxy": "#c65d4b", "Promfence": "#2f7ed8",
 }
 WIDTH, LEFT, BAR, GAP = 760, 230, 16, 4

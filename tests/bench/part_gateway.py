@@ -8,8 +8,8 @@ from rounds import measure, ratio
 from tokens import Mint
 from upstream import Upstream
 
-ALL = [c.BARE, c.NOOP, c.JWT, c.CACHED, c.CHAIN, c.OURS]
-FEW = [c.BARE, c.NOOP, c.CACHED, c.CHAIN, c.OURS]
+ALL = [c.BARE, c.NOOP, c.CALLS, c.JWT, c.CACHED, c.CHAIN, c.OURS]
+FEW = [c.BARE, c.NOOP, c.CALLS, c.CACHED, c.CHAIN, c.OURS]
 
 
 def loads(mint, many):

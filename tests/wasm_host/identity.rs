@@ -154,6 +154,14 @@ fn a_secret_comes_from_the_environment_or_the_configuration_is_refused() {
 }
 
 #[test]
+fn only_the_properties_that_are_asked_for_are_left() {
+    let (mut vm, root) = ready(&json!({"log": {"properties": ["decision"]}}));
+    let allowed = vm.get(root, QUERY, &mint::bearer("team-a"));
+    let names: Vec<_> = allowed.properties.keys().collect();
+    assert_eq!(names, ["promfence.decision"]);
+}
+
+#[test]
 fn what_came_of_a_request_is_left_in_properties_and_counters() {
     let (mut vm, root) = ready(&json!({}));
     let allowed = vm.get(root, QUERY, &mint::bearer("team-ab"));
