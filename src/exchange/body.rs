@@ -10,7 +10,7 @@ use super::{Call, Exchange, Pending, Purpose, deny, select};
 use crate::deny::Denial;
 use crate::grant::Grant;
 use crate::policy::Upstream;
-use crate::remote::{self, Body, BodyPolicy, Counts, Protocol};
+use crate::remote::{self, BodyPolicy, Counts, Protocol};
 use crate::respond;
 use crate::route::Endpoint;
 use crate::scope::Scope;
@@ -375,14 +375,11 @@ fn whole(exchange: &mut Exchange, worker: &mut Worker, held: Held) -> Result<Pie
             scope,
         } => {
             // The decoded body is held as well while it is judged.
-            let outcome = body_policy(upstream(index)?)?
-                .apply(protocol, &body, &scope, &tenant)
+            let (counts, body) = body_policy(upstream(index)?)?
+                .apply_to(protocol, body, &scope, &tenant)
                 .map_err(|e| deny::write(&e))?;
-            exchange.audit.write = Some(outcome.counts);
-            Ok(Piece::Emit(match outcome.body {
-                Body::Unchanged => body,
-                Body::Changed(changed) => changed,
-            }))
+            exchange.audit.write = Some(counts);
+            Ok(Piece::Emit(body))
         }
         What::RemoteRead {
             upstream: index,

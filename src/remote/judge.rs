@@ -2,14 +2,16 @@
 
 mod bounds;
 mod class;
+mod skim;
 mod want;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::apply::Counts;
 use super::error::{Fault, WriteError};
 use super::labels::{Rule, Ruling};
-use super::policy::Counts;
+use crate::config::leaf::Size;
 use crate::config::write::{Absent, WriteLimits};
 use crate::tenant::LabelName;
 
@@ -68,9 +70,12 @@ pub(super) struct Judge<'p> {
     pub(super) limits: &'p WriteLimits,
     /// What has been counted so far.
     pub(super) counts: Counts,
-    /// Whether lists without an enforced or governed label need no judgement.
-    pub(super) lazy: bool,
+    /// The longest name and value that a label may have.
+    pub(super) longest_name: usize,
+    pub(super) longest_value: usize,
     seen: Vec<Seen>,
+    /// The required labels of the list at hand.
+    present: u64,
     known: BTreeMap<Vec<u8>, Class>,
 }
 
@@ -81,15 +86,11 @@ impl<'p> Judge<'p> {
         required: &'p [LabelName],
         limits: &'p WriteLimits,
     ) -> Self {
-        let absent_is_fine = wants.iter().all(|w| match w.how {
-            How::Reject | How::Drop | How::Verify(_, Absent::Allow) => true,
-            How::Verify(_, Absent::Refuse) | How::Set(_) => false,
-        });
+        let bytes = |limit: Option<Size>| limit.map_or(usize::MAX, Size::bytes);
         Self {
-            lazy: absent_is_fine
-                && required.is_empty()
-                && limits.label_name.is_none()
-                && limits.label_value.is_none(),
+            longest_name: bytes(limits.label_name),
+            longest_value: bytes(limits.label_value),
+            present: 0,
             seen: vec![Seen::default(); wants.len()],
             wants,
             rules,

@@ -1,7 +1,7 @@
 //! Limits on labels, counts and sizes of one request.
 
+use super::super::apply::Counts;
 use super::super::error::{Fault, WriteError};
-use super::super::policy::Counts;
 use super::super::rewrite::Rewrite;
 use super::{Judge, Label, refuse};
 
@@ -11,15 +11,11 @@ impl Judge<'_> {
         labels: &[Label<'_>],
         label: &Label<'_>,
     ) -> Result<(), WriteError> {
-        let limits = self.limits;
-        if limits
-            .label_name
-            .is_some_and(|most| label.name.len() > most.bytes())
-        {
+        if label.name.len() > self.longest_name {
             return Err(refuse(labels, label.name, Fault::NameTooLong));
         }
         let len = label.value.as_ref().map_or(0, |v| v.len());
-        if limits.label_value.is_some_and(|most| len > most.bytes()) {
+        if len > self.longest_value {
             return Err(refuse(labels, label.name, Fault::ValueTooLong));
         }
         Ok(())

@@ -17,18 +17,24 @@ pub(super) struct Symbols<'a> {
     /// The references of texts that were looked for.
     known: BTreeMap<Vec<u8>, u32>,
     next: u32,
-    /// What is known of each symbol as a label's name.
-    roles: Vec<Role>,
+    /// What is known of each symbol.
+    marks: Vec<u8>,
+    /// Where the first series begins, or the body ends.
+    pub(super) first_series: usize,
     src: &'a [u8],
 }
 
 impl<'a> Symbols<'a> {
     pub(super) fn read(src: &'a [u8]) -> Result<Self, WriteError> {
-        let mut count = 0;
+        let (mut count, mut end, mut first_series) = (0, 0, src.len());
         for field in Fields::of(src) {
             let field = field?;
             match field.number {
-                4 => count += 1,
+                5 => first_series = first_series.min(field.start),
+                4 => {
+                    count += 1;
+                    end = field.end;
+                }
                 // A receiver that takes everything for version 1.0 would find its series here.
                 1..=3 => {
                     return Err(WriteError::Malformed(
@@ -40,20 +46,20 @@ impl<'a> Symbols<'a> {
         }
         let mut symbols = Self {
             positions: Vec::with_capacity(count),
-            end: 0,
+            end,
             added: Vec::new(),
             known: BTreeMap::new(),
             next: 0,
-            roles: Vec::new(),
+            marks: vec![0; count],
+            first_series,
             src,
         };
-        for field in Fields::of(src) {
+        for field in Fields::of(src.get(..end).unwrap_or_default()) {
             let field = field?;
             if field.number == 4 {
                 field.bytes()?;
                 let at = u32::try_from(field.at).map_err(|_| Malformed::Truncated)?;
                 symbols.positions.push(at);
-                symbols.end = field.end;
             }
         }
         symbols.next = u32::try_from(count).map_err(|_| Malformed::Truncated)?;
@@ -68,34 +74,26 @@ impl<'a> Symbols<'a> {
             .ok_or(OUTSIDE)
     }
 
-    /// Whether a symbol is the name of a bound label; each is asked about once.
-    pub(super) fn is_bound(
-        &mut self,
-        reference: u32,
-        judge: &mut Judge<'_>,
-    ) -> Result<bool, WriteError> {
-        if self.roles.is_empty() {
-            self.roles = vec![Role::Unknown; self.positions.len()];
-        }
-        let at = usize::try_from(reference).unwrap_or(usize::MAX);
-        match self.roles.get(at) {
-            Some(Role::Bound) => return Ok(true),
-            Some(Role::Free) => return Ok(false),
-            Some(Role::Unknown) | None => {}
-        }
-        let bound = judge.class(self.text(reference)?).kind.is_bound();
-        if let Some(role) = self.roles.get_mut(at) {
-            *role = if bound { Role::Bound } else { Role::Free };
-        }
-        Ok(bound)
+    /// Whether a name and a value are known to ask nothing of a series.
+    #[inline]
+    pub(super) fn are_plain(&self, name: u32, value: u32) -> bool {
+        let mark = |reference: u32| self.marks.get(reference as usize).copied().unwrap_or(0);
+        mark(name) & PLAIN_NAME != 0 && mark(value) & PLAIN_VALUE != 0
     }
 
-    /// Whether a reference is inside of the table.
-    pub(super) fn has(&self, reference: u32) -> Result<(), WriteError> {
-        match usize::try_from(reference) {
-            Ok(at) if at < self.positions.len() => Ok(()),
-            Ok(_) | Err(_) => Err(OUTSIDE),
+    /// Looks at a label, and remembers what its symbols mean. `None`: it may not pass as it is.
+    pub(super) fn keep(&mut self, name: u32, value: u32, judge: &mut Judge<'_>) -> Option<()> {
+        let name_text = self.text(name).ok()?;
+        let value_text = self.text(value).ok()?;
+        let class = judge.class(name_text);
+        let keeps = judge.keeps(class, name_text, value_text);
+        if keeps {
+            if class.is_plain() {
+                *self.marks.get_mut(name as usize)? |= PLAIN_NAME;
+            }
+            *self.marks.get_mut(value as usize)? |= PLAIN_VALUE;
         }
+        keeps.then_some(())
     }
 
     /// The reference of a text, which is added if it is not in the table.
@@ -136,12 +134,9 @@ impl<'a> Symbols<'a> {
 const OUTSIDE: WriteError =
     WriteError::Malformed("a label reference is outside of the symbol table");
 
-#[derive(Clone, Copy, Debug)]
-enum Role {
-    Unknown,
-    Free,
-    Bound,
-}
+/// As a name, the symbol asks nothing of a series; as a value, it is not too long.
+const PLAIN_NAME: u8 = 1;
+const PLAIN_VALUE: u8 = 2;
 
 /// How many texts are looked for in the whole table. It holds the enforced names and values; what
 /// rules make of values would search in vain, and the table for each of them.
