@@ -148,18 +148,16 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.src.get(self.pos..)?;
-        if let [key @ 8..0x80, len @ 0..0x80, tail @ ..] = rest
+        let mut rest = self.src.get(self.pos..)?;
+        if let Some((key @ 8..0x80, bytes)) = short::take(&mut rest)
             && key & 7 == 2
-            && let Some(bytes) = tail.get(..usize::from(*len))
         {
-            let at = self.pos + 1;
             let field = Field {
                 number: u32::from(key >> 3),
                 value: Value::Bytes(bytes),
                 start: self.pos,
-                at,
-                end: at + 1 + bytes.len(),
+                at: self.pos + 1,
+                end: self.src.len() - rest.len(),
             };
             self.pos = field.end;
             return Some(Ok(field));

@@ -95,7 +95,11 @@ impl<'a> Walker<'_, 'a, '_> {
     #[inline]
     fn class(&mut self, name: &'a [u8]) -> Class {
         if self.judge.is_simple() {
-            return self.judge.class(name);
+            return if self.judge.may_bind(name) {
+                self.judge.class(name)
+            } else {
+                Class::PLAIN
+            };
         }
         let place = match name {
             [first, .., last] => name.len() ^ usize::from(*first) ^ usize::from(*last) << 1,

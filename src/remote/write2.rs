@@ -15,7 +15,7 @@ use symbols::Symbols;
 pub(super) fn walk(src: &[u8], judge: &mut Judge<'_>) -> Result<Rewrite, WriteError> {
     // The table may stand behind the series that refer to it.
     let mut walker = Walker {
-        symbols: Symbols::read(src)?,
+        symbols: Symbols::read(src, judge)?,
         src,
         judge,
         rewrite: Rewrite::default(),

@@ -27,6 +27,12 @@ pub(in crate::remote) enum Kind {
 }
 
 impl Class {
+    /// Nothing at all.
+    pub(in crate::remote) const PLAIN: Self = Self {
+        kind: Kind::Free,
+        required: None,
+    };
+
     /// Whether nothing is asked of such a label.
     #[inline]
     pub(in crate::remote) fn is_plain(self) -> bool {

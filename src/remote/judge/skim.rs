@@ -14,7 +14,7 @@ impl Judge<'_> {
     }
 
     /// Whether a label of the list may stay as it is.
-    #[inline]
+    #[inline(always)]
     pub(in crate::remote) fn keeps(&mut self, class: Class, name: &[u8], value: &[u8]) -> bool {
         if name.len() > self.longest_name || value.len() > self.longest_value {
             return false;
@@ -22,17 +22,29 @@ impl Judge<'_> {
         class.is_plain() || self.keeps_bound(class, value)
     }
 
+    /// Whether a name may be an enforced label's: of most its length tells that it is not.
+    #[inline]
+    pub(in crate::remote) fn may_bind(&self, name: &[u8]) -> bool {
+        self.lengths >> name.len().min(63) & 1 == 1
+    }
+
+    /// Whether an enforced label that is as it must be may stay.
+    #[inline]
+    pub(in crate::remote) fn keeps_right(&mut self, want: usize) -> bool {
+        self.seen
+            .get_mut(want)
+            .is_some_and(|seen| !std::mem::replace(&mut seen.right, true))
+    }
+
+    #[inline(never)]
     fn keeps_bound(&mut self, class: Class, value: &[u8]) -> bool {
         let keeps = match class.kind {
             Kind::Free | Kind::Metric => true,
             Kind::Governed(_) => false,
-            Kind::Enforced(want) => match (self.wants.get(want), self.seen.get_mut(want)) {
-                (Some(want), Some(seen)) if !seen.right => {
-                    seen.right = want.keeps(value);
-                    seen.right
-                }
-                (_, _) => false,
-            },
+            Kind::Enforced(index) => {
+                let right = self.wants.get(index).is_some_and(|w| w.keeps(value));
+                right && self.keeps_right(index)
+            }
         };
         if let Some(bit) = class.required
             && !value.is_empty()

@@ -48,6 +48,23 @@ pub(in crate::remote) fn number(packed: &mut &[u8]) -> Option<u32> {
     Some(number)
 }
 
+/// Walks the fields at the front of a message that have one key and less than 128 bytes. `each` gets
+/// where their lengths stand; the result is how many there are, and where they end.
+#[inline]
+pub(in crate::remote) fn run(message: &[u8], key: u8, mut each: impl FnMut(u32)) -> (usize, usize) {
+    let (mut count, mut end, mut rest) = (0, 0u32, message);
+    while let [first, len @ 0..0x80, tail @ ..] = rest
+        && *first == key
+        && let Some(next) = tail.get(usize::from(*len)..)
+    {
+        each(end + 1);
+        end += 2 + u32::from(*len);
+        count += 1;
+        rest = next;
+    }
+    (count, end as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Fields, put_bytes, put_varint, varint};
@@ -72,6 +89,20 @@ mod tests {
             if let Some(n) = number(&mut rest) {
                 prop_assert_eq!(varint(&bytes, 0), Ok((u64::from(n), bytes.len() - rest.len())));
             }
+        }
+
+        #[test]
+        fn a_run_is_what_the_long_way_reads_first(lens in prop::collection::vec(0usize..150, 0..9), cut: prop::sample::Index) {
+            let mut bytes = Vec::new();
+            lens.iter().for_each(|len| put_bytes(4, &vec![7; *len], &mut bytes));
+            put_bytes(5, b"", &mut bytes);
+            bytes.truncate(cut.index(bytes.len() + 1));
+            let mut found = Vec::new();
+            let (count, end) = run(&bytes, 0x22, |at| found.push(at as usize));
+            let fields: Vec<_> = Fields::of(&bytes).map_while(|f| f.ok().filter(|f| f.number == 4 && f.end - f.start < 130)).collect();
+            prop_assert_eq!(count, fields.len());
+            prop_assert_eq!(end, fields.last().map_or(0, |f| f.end));
+            prop_assert_eq!(found, fields.iter().map(|f| f.at).collect::<Vec<_>>());
         }
 
         #[test]

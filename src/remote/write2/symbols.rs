@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::error::WriteError;
-use super::super::judge::Judge;
-use super::super::wire::{self, Fields, Malformed};
+use super::super::judge::{Judge, Kind};
+use super::super::wire::{self, Fields, Malformed, short};
 
 /// The table of symbols, as positions in the body, and what is added to it.
 pub(super) struct Symbols<'a> {
@@ -19,15 +19,19 @@ pub(super) struct Symbols<'a> {
     next: u32,
     /// What is known of each symbol.
     marks: Vec<u8>,
+    /// A name and a value that are an enforced label as it must be, and which.
+    right: Option<((u32, u32), usize)>,
     /// Where the first series begins, or the body ends.
     pub(super) first_series: usize,
     src: &'a [u8],
 }
 
 impl<'a> Symbols<'a> {
-    pub(super) fn read(src: &'a [u8]) -> Result<Self, WriteError> {
-        let (mut count, mut end, mut first_series) = (0, 0, src.len());
-        for field in Fields::of(src) {
+    pub(super) fn read(src: &'a [u8], judge: &Judge<'_>) -> Result<Self, WriteError> {
+        // As a rule the table stands first, and its texts are short.
+        let (mut count, mut end) = short::run(src, SYMBOL, |_| {});
+        let mut first_series = src.len();
+        for field in Fields::from(src, end) {
             let field = field?;
             match field.number {
                 5 => first_series = first_series.min(field.start),
@@ -44,34 +48,41 @@ impl<'a> Symbols<'a> {
                 _ => {}
             }
         }
-        let mut symbols = Self {
-            positions: Vec::with_capacity(count),
-            end,
-            added: Vec::new(),
-            known: BTreeMap::new(),
-            next: 0,
-            marks: vec![0; count],
-            first_series,
-            src,
-        };
-        for field in Fields::of(src.get(..end).unwrap_or_default()) {
+        let mut positions = Vec::with_capacity(count);
+        let (_, run) = short::run(src, SYMBOL, |at| positions.push(at));
+        for field in Fields::from(src.get(..end).unwrap_or_default(), run) {
             let field = field?;
             if field.number == 4 {
                 field.bytes()?;
-                let at = u32::try_from(field.at).map_err(|_| Malformed::Truncated)?;
-                symbols.positions.push(at);
+                positions.push(u32::try_from(field.at).map_err(|_| Malformed::Truncated)?);
             }
         }
-        symbols.next = u32::try_from(count).map_err(|_| Malformed::Truncated)?;
-        Ok(symbols)
+        let mark = if judge.longest_value == usize::MAX {
+            PLAIN_VALUE
+        } else {
+            0
+        };
+        Ok(Self {
+            marks: vec![mark; count],
+            positions,
+            end,
+            added: Vec::new(),
+            known: BTreeMap::new(),
+            next: u32::try_from(count).map_err(|_| Malformed::Truncated)?,
+            right: None,
+            first_series,
+            src,
+        })
     }
 
     pub(super) fn text(&self, reference: u32) -> Result<&'a [u8], WriteError> {
-        usize::try_from(reference)
-            .ok()
-            .and_then(|r| self.positions.get(r))
-            .and_then(|at| wire::prefixed(self.src, *at as usize))
-            .ok_or(OUTSIDE)
+        self.find(reference).ok_or(OUTSIDE)
+    }
+
+    #[inline]
+    fn find(&self, reference: u32) -> Option<&'a [u8]> {
+        let at = self.positions.get(reference as usize)?;
+        wire::prefixed(self.src, *at as usize)
     }
 
     /// Whether a name and a value are known to ask nothing of a series.
@@ -83,17 +94,25 @@ impl<'a> Symbols<'a> {
 
     /// Looks at a label, and remembers what its symbols mean. `None`: it may not pass as it is.
     pub(super) fn keep(&mut self, name: u32, value: u32, judge: &mut Judge<'_>) -> Option<()> {
-        let name_text = self.text(name).ok()?;
-        let value_text = self.text(value).ok()?;
-        let class = judge.class(name_text);
-        let keeps = judge.keeps(class, name_text, value_text);
-        if keeps {
-            if class.is_plain() {
-                *self.marks.get_mut(name as usize)? |= PLAIN_NAME;
-            }
-            *self.marks.get_mut(value as usize)? |= PLAIN_VALUE;
+        // The same label of the same tenant stands in every series.
+        if let Some((known, want)) = self.right
+            && known == (name, value)
+        {
+            return judge.keeps_right(want).then_some(());
         }
-        keeps.then_some(())
+        let name_text = self.find(name)?;
+        let value_text = self.find(value)?;
+        let class = judge.class(name_text);
+        if !judge.keeps(class, name_text, value_text) {
+            return None;
+        }
+        if class.is_plain() {
+            *self.marks.get_mut(name as usize)? |= PLAIN_NAME;
+        } else if let (Kind::Enforced(want), None) = (class.kind, class.required) {
+            self.right = Some(((name, value), want));
+        }
+        *self.marks.get_mut(value as usize)? |= PLAIN_VALUE;
+        Some(())
     }
 
     /// The reference of a text, which is added if it is not in the table.
@@ -133,6 +152,9 @@ impl<'a> Symbols<'a> {
 
 const OUTSIDE: WriteError =
     WriteError::Malformed("a label reference is outside of the symbol table");
+
+/// The key of a symbol.
+const SYMBOL: u8 = 0x22;
 
 /// As a name, the symbol asks nothing of a series; as a value, it is not too long.
 const PLAIN_NAME: u8 = 1;
