@@ -234,11 +234,17 @@ pub(super) fn packed_u32<E: From<Malformed>>(
     packed: &[u8],
     mut each: impl FnMut(u32) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut pos = 0;
-    while pos < packed.len() {
-        let (value, next) = varint(packed, pos)?;
-        each(u32::try_from(value).map_err(|_| Malformed::Varint)?)?;
-        pos = next;
+    let mut rest = packed;
+    while !rest.is_empty() {
+        let value = match short::number(&mut rest) {
+            Some(value) => value,
+            None => {
+                let (value, next) = varint(rest, 0)?;
+                rest = rest.get(next..).unwrap_or_default();
+                u32::try_from(value).map_err(|_| Malformed::Varint)?
+            }
+        };
+        each(value)?;
     }
     Ok(())
 }

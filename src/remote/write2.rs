@@ -144,31 +144,36 @@ impl<'a> Walker<'_, 'a, '_> {
         self.refs.clear();
         self.fields.clear();
         self.labels.clear();
-        let (refs, fields, judge) = (&mut self.refs, &mut self.fields, &*self.judge);
-        // One empty piece after another must not fill the memory.
-        let most = judge.limits.labels_per_series.get() * 2 + 1;
-        for field in message.nested(self.src)? {
-            let field = field?;
-            if field.number == 1 {
-                fields.push((field.start, field.end));
-                if fields.len() > most {
-                    return Err(WriteError::Malformed("label references in too many pieces"));
-                }
-            }
-        }
-        each_reference(self.src, message, |reference| {
+        let (refs, judge) = (&mut self.refs, &*self.judge);
+        let mut each = |reference| {
             refs.push(reference);
             judge.check_label_count(refs.len() / 2)
-        })?;
+        };
+        // One empty piece after another must not fill the memory.
+        let most = judge.limits.labels_per_series.get() * 2 + 1;
+        // Packed or single, in as many pieces as the sender likes.
+        for field in message.nested(self.src)? {
+            let field = field?;
+            if field.number != 1 {
+                continue;
+            }
+            self.fields.push((field.start, field.end));
+            if self.fields.len() > most {
+                return Err(WriteError::Malformed("label references in too many pieces"));
+            }
+            match field.value {
+                Value::Varint(v) => each(u32::try_from(v).map_err(|_| Malformed::Varint)?)?,
+                Value::Bytes(packed) => wire::packed_u32(packed, &mut each)?,
+                Value::Fixed64 | Value::Fixed32 => return Err(Malformed::FieldType.into()),
+            }
+        }
         self.resolve()
     }
 
     fn resolve(&mut self) -> Result<(), WriteError> {
         let mut refs = self.refs.iter();
         while let Some(name) = refs.next() {
-            let Some(value) = refs.next() else {
-                return Err(ODD);
-            };
+            let value = refs.next().ok_or(ODD)?;
             let name = self.symbols.text(*name)?;
             let value = self.symbols.text(*value)?;
             self.labels.push(Label {
@@ -231,27 +236,6 @@ impl<'a> Walker<'_, 'a, '_> {
     fn check_size(&self) -> Result<(), WriteError> {
         self.judge.check_size(self.src, &self.rewrite)
     }
-}
-
-/// Reads the references of a series or exemplar: in both they are field 1, packed or single, in as
-/// many pieces as the sender likes.
-fn each_reference<'a>(
-    src: &'a [u8],
-    message: &Field<'a>,
-    mut each: impl FnMut(u32) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
-    for field in message.nested(src)? {
-        let field = field?;
-        if field.number != 1 {
-            continue;
-        }
-        match field.value {
-            Value::Varint(v) => each(u32::try_from(v).map_err(|_| Malformed::Varint)?)?,
-            Value::Bytes(packed) => wire::packed_u32(packed, &mut each)?,
-            Value::Fixed64 | Value::Fixed32 => return Err(Malformed::FieldType.into()),
-        }
-    }
-    Ok(())
 }
 
 const ODD: WriteError = WriteError::Malformed("a series has an odd number of label references");

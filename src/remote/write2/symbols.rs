@@ -76,7 +76,10 @@ impl<'a> Symbols<'a> {
     }
 
     pub(super) fn text(&self, reference: u32) -> Result<&'a [u8], WriteError> {
-        self.find(reference).ok_or(OUTSIDE)
+        match self.find(reference) {
+            Some(text) => Ok(text),
+            None => Err(OUTSIDE),
+        }
     }
 
     #[inline]
