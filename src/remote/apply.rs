@@ -5,7 +5,7 @@ use super::gzip::{self, GzipError};
 use super::policy::BodyPolicy;
 use super::protocol::Protocol;
 use super::rewrite::Rewrite;
-use super::snappy::{self, SnappyError};
+use super::snappy::{self, Packer, SnappyError};
 use super::{otlp, write1, write2};
 use crate::config::leaf::Size;
 use crate::config::write::WriteLimits;
@@ -149,8 +149,7 @@ struct Changes {
 }
 
 impl Changes {
-    /// Makes the new body. At most two of those that were sent, decoded, changed and encoded are
-    /// there at a time.
+    /// Makes the new body. What is no longer needed ends before what comes next is made.
     fn finish(self, sent: Vec<u8>) -> Result<Vec<u8>, WriteError> {
         let src = match self.decoded {
             Some(decoded) => {
@@ -159,13 +158,21 @@ impl Changes {
             }
             None => sent,
         };
-        let new = self.rewrite.finish(&src).ok_or(TOO_LONG)?;
-        drop(src);
         match self.protocol {
-            Protocol::WriteV1 | Protocol::WriteV2 => snappy::encode(&new).ok_or(TOO_LONG),
-            Protocol::Otlp => Ok(new),
-            Protocol::OtlpGzip => Ok(gzip::encode(&new)),
+            Protocol::WriteV1 | Protocol::WriteV2 => {
+                let mut packer = Packer::new(self.rewrite.len_of(&src));
+                let written = self.rewrite.write(&src, |piece| packer.put(piece));
+                drop(src);
+                written.and_then(|()| packer.finish())
+            }
+            Protocol::Otlp => self.rewrite.finish(&src),
+            Protocol::OtlpGzip => {
+                let new = self.rewrite.finish(&src);
+                drop(src);
+                new.map(|new| gzip::encode(&new))
+            }
         }
+        .ok_or(TOO_LONG)
     }
 }
 
