@@ -1,7 +1,10 @@
 //! Requests whose bodies are read: forms, writes, remote reads, silences and alerts.
 
+mod parts;
+
 use std::sync::Arc;
 
+use self::parts::Parts;
 use super::answer::Answer;
 use super::read::{self, Reader};
 use super::step::{Piece, Step};
@@ -36,10 +39,10 @@ pub(super) enum Request {
 /// A body that is held until it is whole.
 #[derive(Debug)]
 pub(super) struct Held {
-    bytes: Vec<u8>,
+    parts: Parts,
     limit: usize,
     holder: Arc<str>,
-    /// What of `bytes` the budget has counted.
+    /// What of it the budget has counted.
     counted: usize,
     what: What,
 }
@@ -76,7 +79,7 @@ impl Request {
 
     fn hold(what: What, limit: usize, holder: Arc<str>) -> Self {
         Self::Held(Box::new(Held {
-            bytes: Vec::new(),
+            parts: Parts::default(),
             limit,
             holder,
             counted: 0,
@@ -332,7 +335,7 @@ pub(super) fn piece(
 
 impl Held {
     fn take(&mut self, worker: &mut Worker, piece: &[u8]) -> Result<(), Denial> {
-        if self.bytes.len().saturating_add(piece.len()) > self.limit {
+        if self.parts.len().saturating_add(piece.len()) > self.limit {
             let what = match self.what {
                 What::Form(..) => "form",
                 What::Write { .. }
@@ -347,7 +350,7 @@ impl Held {
             .hold(&self.holder, piece.len())
             .map_err(|_| deny::held())?;
         self.counted = self.counted.saturating_add(piece.len());
-        self.bytes.extend_from_slice(piece);
+        self.parts.push(piece);
         Ok(())
     }
 }
@@ -356,7 +359,7 @@ impl Held {
 fn whole(exchange: &mut Exchange, worker: &mut Worker, held: Held) -> Result<Piece, Denial> {
     let policy = worker.policy.clone();
     let upstream = |index: usize| policy.upstreams.get(index).ok_or_else(deny::internal);
-    let body = held.bytes;
+    let body = held.parts.join();
     match held.what {
         What::Form(reader, url) => {
             let text = reader.rewrite_form(

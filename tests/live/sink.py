@@ -1,7 +1,5 @@
 """A gateway before a receiver that takes everything, and what its Envoy takes of memory."""
 
-import json
-
 import yaml
 
 import gateway
@@ -46,7 +44,14 @@ class Sink(gateway.Gateway):
         with open(f"/proc/{self.stack.processes[self.name].pid}/status") as f:
             return next(int(line.split()[1]) * 1024 for line in f if line.startswith(field + ":"))
 
-    def outside(self):
-        """Bytes of it that are not Envoy's own: its allocator knows what it holds. The rest is V8's,
-        with the memory of the modules, and the program."""
-        return self.memory() - int(json.loads(self.get("/memory"))["total_physical_bytes"])
+    def modules(self):
+        """Bytes of the memories of the module's instances, the largest first: V8 reserves gibibytes
+        for each, and what the instance has not grown to yet may not be touched."""
+        with open(f"/proc/{self.stack.processes[self.name].pid}/maps") as f:
+            lines = [line.split() for line in f]
+        found = []
+        for line, after in zip(lines, lines[1:]):
+            (start, end), (begin, last) = (map(lambda n: int(n, 16), fields[0].split("-")) for fields in (line, after))
+            if line[1] == "rw-p" and after[1] == "---p" and end == begin and last - begin > 1 << 30:
+                found.append(end - start)
+        return sorted(found, reverse=True)

@@ -1,4 +1,4 @@
-"""The memory of writes. A module never gives memory back: what it has at the end was its peak.
+"""The memory of writes. An instance of the module never gives memory back: what it has was its peak.
 
 PROMFENCE_REQUESTS says how many writes each worker gets (5000; 100000 takes minutes).
 """
@@ -76,14 +76,16 @@ class Memory(unittest.TestCase):
             self.load(gateway, workers, requests, 200)
             before = gateway.memory()
             self.load(gateway, workers, requests, REQUESTS)
-            taken[workers] = gateway.memory()
+            taken[workers], modules = gateway.memory(), gateway.modules()
             grown[workers] = taken[workers] - before
             gateway.stack.end()
         # Whatever is there once for the whole process falls out of the difference.
         worker = (taken[3] - taken[1]) / 2
         print(f"{REQUESTS} requests for each worker: {worker / MIB:.1f} MiB for a worker more; one grew by "
-              f"{grown[1] / MIB:.1f} MiB, three by {grown[3] / MIB:.1f}", end=" ", flush=True)
+              f"{grown[1] / MIB:.1f} MiB, three by {grown[3] / MIB:.1f}; the largest instance has {modules[0] / MIB:.1f}", end=" ", flush=True)
         self.assertLess(worker, 32 * MIB)
+        self.assertEqual(len(modules), 3 + 2, modules)
+        self.assertLess(modules[0], 32 * MIB)
         self.assertLess(grown[1], 16 * MIB)
 
     def test_a_large_body_takes_at_most_three_times_its_size(self):
@@ -97,14 +99,14 @@ class Memory(unittest.TestCase):
                 large = self.request(bodies.snappy(whole), headers)
                 with socket.create_connection(("127.0.0.1", gateway.port), 120) as connection:
                     self.send(connection, [small], 20)
-                    before, module = gateway.memory(), gateway.outside()
+                    before, module = gateway.memory(), gateway.modules()[0]
                     self.send(connection, [large], 1, at_once=1)
-                    filter = (gateway.outside() - module) / len(whole)
+                    filter = (gateway.modules()[0] - module) / len(whole)
                     envoy = (gateway.memory("VmHWM") - before) / len(whole)
                     self.send(connection, [large], 10, at_once=1)
-                    again = (gateway.outside() - module) / len(whole)
-                print(f"v{version} {kind}: {len(whole) / MIB:.1f} MiB, {filter:.2f} of it taken by the filter, {again:.2f} after "
-                      f"ten more, {envoy:.2f} by the whole Envoy at most;", end=" ", flush=True)
+                    again = (gateway.modules()[0] - module) / len(whole)
+                print(f"v{version} {kind}: {module / MIB:.1f} MiB idle, {len(whole) / MIB:.1f} MiB sent, {filter:.2f} of it taken "
+                      f"by the filter, {again:.2f} after ten more, {envoy:.2f} by the whole Envoy at most;", end=" ", flush=True)
                 self.assertGreater(filter, 1)
                 self.assertLessEqual(filter, 3)
                 self.assertLessEqual(again, 3)

@@ -76,7 +76,7 @@ mod tests {
         fn what_is_taken_is_what_the_long_way_reads(bytes in prop::collection::vec(
             prop_oneof![Just(0x0a), Just(0x12), Just(2), any::<u8>()], 0..12)) {
             let mut rest = bytes.as_slice();
-            if let Some((key, piece)) = take(&mut rest) && key & 7 == 2 && key < 0x80 && key >= 8 {
+            if let Some((key, piece)) = take(&mut rest) && key & 7 == 2 && (8..0x80).contains(&key) {
                 let field = Fields::of(&bytes).next().unwrap().unwrap();
                 prop_assert_eq!(field.number, u32::from(key >> 3));
                 prop_assert_eq!(field.bytes(), Ok(piece));
