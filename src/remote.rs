@@ -2,6 +2,7 @@
 //!
 //! A body is walked once, as bytes. What needs no change is forwarded as it came.
 
+mod apply;
 mod error;
 mod gzip;
 mod judge;
@@ -16,8 +17,9 @@ mod wire;
 mod write1;
 mod write2;
 
+pub use apply::{Body, Counts, Outcome};
 pub use error::{Fault, WriteError};
-pub use policy::{Body, BodyPolicy, Counts, Outcome};
+pub use policy::BodyPolicy;
 pub use protocol::{Endpoint, Protocol, protocol};
 
 #[cfg(test)]

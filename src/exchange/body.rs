@@ -1,7 +1,10 @@
 //! Requests whose bodies are read: forms, writes, remote reads, silences and alerts.
 
+mod parts;
+
 use std::sync::Arc;
 
+use self::parts::Parts;
 use super::answer::Answer;
 use super::read::{self, Reader};
 use super::step::{Piece, Step};
@@ -10,7 +13,7 @@ use super::{Call, Exchange, Pending, Purpose, deny, select};
 use crate::deny::Denial;
 use crate::grant::Grant;
 use crate::policy::Upstream;
-use crate::remote::{self, Body, BodyPolicy, Counts, Protocol};
+use crate::remote::{self, BodyPolicy, Counts, Protocol};
 use crate::respond;
 use crate::route::Endpoint;
 use crate::scope::Scope;
@@ -36,10 +39,10 @@ pub(super) enum Request {
 /// A body that is held until it is whole.
 #[derive(Debug)]
 pub(super) struct Held {
-    bytes: Vec<u8>,
+    parts: Parts,
     limit: usize,
     holder: Arc<str>,
-    /// What of `bytes` the budget has counted.
+    /// What of it the budget has counted.
     counted: usize,
     what: What,
 }
@@ -76,7 +79,7 @@ impl Request {
 
     fn hold(what: What, limit: usize, holder: Arc<str>) -> Self {
         Self::Held(Box::new(Held {
-            bytes: Vec::new(),
+            parts: Parts::default(),
             limit,
             holder,
             counted: 0,
@@ -332,7 +335,7 @@ pub(super) fn piece(
 
 impl Held {
     fn take(&mut self, worker: &mut Worker, piece: &[u8]) -> Result<(), Denial> {
-        if self.bytes.len().saturating_add(piece.len()) > self.limit {
+        if self.parts.len().saturating_add(piece.len()) > self.limit {
             let what = match self.what {
                 What::Form(..) => "form",
                 What::Write { .. }
@@ -347,7 +350,7 @@ impl Held {
             .hold(&self.holder, piece.len())
             .map_err(|_| deny::held())?;
         self.counted = self.counted.saturating_add(piece.len());
-        self.bytes.extend_from_slice(piece);
+        self.parts.push(piece);
         Ok(())
     }
 }
@@ -356,7 +359,7 @@ impl Held {
 fn whole(exchange: &mut Exchange, worker: &mut Worker, held: Held) -> Result<Piece, Denial> {
     let policy = worker.policy.clone();
     let upstream = |index: usize| policy.upstreams.get(index).ok_or_else(deny::internal);
-    let body = held.bytes;
+    let body = held.parts.join();
     match held.what {
         What::Form(reader, url) => {
             let text = reader.rewrite_form(
@@ -375,14 +378,11 @@ fn whole(exchange: &mut Exchange, worker: &mut Worker, held: Held) -> Result<Pie
             scope,
         } => {
             // The decoded body is held as well while it is judged.
-            let outcome = body_policy(upstream(index)?)?
-                .apply(protocol, &body, &scope, &tenant)
+            let (counts, body) = body_policy(upstream(index)?)?
+                .apply_to(protocol, body, &scope, &tenant)
                 .map_err(|e| deny::write(&e))?;
-            exchange.audit.write = Some(outcome.counts);
-            Ok(Piece::Emit(match outcome.body {
-                Body::Unchanged => body,
-                Body::Changed(changed) => changed,
-            }))
+            exchange.audit.write = Some(counts);
+            Ok(Piece::Emit(body))
         }
         What::RemoteRead {
             upstream: index,

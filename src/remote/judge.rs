@@ -2,55 +2,22 @@
 
 mod bounds;
 mod class;
+mod label;
+mod skim;
 mod want;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::apply::Counts;
 use super::error::{Fault, WriteError};
 use super::labels::{Rule, Ruling};
-use super::policy::Counts;
+use crate::config::leaf::{Count, Size};
 use crate::config::write::{Absent, WriteLimits};
 use crate::tenant::LabelName;
 
 pub(super) use self::class::{Class, Kind};
+pub(super) use self::label::{Changes, Label};
 pub(super) use self::want::{Admit, How, Want};
-
-/// A label of a series or exemplar.
-#[derive(Clone, Debug)]
-pub(super) struct Label<'a> {
-    /// What its name means.
-    pub(super) class: Class,
-    /// Its name as sent.
-    pub(super) name: &'a [u8],
-    /// Its value, or nothing where it is not text.
-    pub(super) value: Option<Cow<'a, [u8]>>,
-    /// Where it begins in the body.
-    pub(super) start: usize,
-    /// Where it ends.
-    pub(super) end: usize,
-}
-
-/// What must change in a list of labels.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Changes<'p> {
-    /// By index in the list, ascending: the new value, or nothing for removal.
-    pub(super) edits: Vec<(usize, Option<String>)>,
-    /// Names and values to add.
-    pub(super) adds: Vec<(&'p str, &'p str)>,
-}
-
-impl Changes<'_> {
-    /// Whether nothing must change.
-    pub(super) fn is_empty(&self) -> bool {
-        self.edits.is_empty() && self.adds.is_empty()
-    }
-
-    fn clear(&mut self) {
-        self.edits.clear();
-        self.adds.clear();
-    }
-}
 
 /// How often a list has an enforced label: under any spelling, and under its own with a right value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,11 +33,17 @@ pub(super) struct Judge<'p> {
     pub(super) rules: Vec<&'p Rule>,
     pub(super) required: &'p [LabelName],
     pub(super) limits: &'p WriteLimits,
-    /// What has been counted so far.
+    /// What has been counted so far, and how far it may go.
     pub(super) counts: Counts,
-    /// Whether lists without an enforced or governed label need no judgement.
-    pub(super) lazy: bool,
+    most: Counts,
+    /// The longest name and value that a label may have.
+    pub(super) longest_name: usize,
+    pub(super) longest_value: usize,
+    /// The lengths that names of enforced labels have, a bit each; the last is for longer ones.
+    lengths: u64,
     seen: Vec<Seen>,
+    /// The required labels of the list at hand.
+    present: u64,
     known: BTreeMap<Vec<u8>, Class>,
 }
 
@@ -81,21 +54,26 @@ impl<'p> Judge<'p> {
         required: &'p [LabelName],
         limits: &'p WriteLimits,
     ) -> Self {
-        let absent_is_fine = wants.iter().all(|w| match w.how {
-            How::Reject | How::Drop | How::Verify(_, Absent::Allow) => true,
-            How::Verify(_, Absent::Refuse) | How::Set(_) => false,
-        });
+        let bytes = |limit: Option<Size>| limit.map_or(usize::MAX, Size::bytes);
+        let count = |limit: Option<Count>| limit.map_or(u64::MAX, |most| most.get() as u64);
         Self {
-            lazy: absent_is_fine
-                && required.is_empty()
-                && limits.label_name.is_none()
-                && limits.label_value.is_none(),
+            longest_name: bytes(limits.label_name),
+            longest_value: bytes(limits.label_value),
+            lengths: wants
+                .iter()
+                .fold(0, |bits, w| bits | 1 << w.label.len().min(63)),
+            present: 0,
             seen: vec![Seen::default(); wants.len()],
             wants,
             rules,
             required,
             limits,
             counts: Counts::default(),
+            most: Counts {
+                series: count(limits.series),
+                samples: count(limits.samples),
+                exemplars: count(limits.exemplars),
+            },
             known: BTreeMap::new(),
         }
     }

@@ -1,15 +1,10 @@
-//! The policy for bodies, compiled once, and applied to one body at a time.
+//! The policy for bodies, compiled once.
 
 use super::error::{Fault, WriteError};
-use super::gzip::{self, GzipError};
 use super::judge::{Admit, How, Judge, Want};
 use super::labels::Rule;
 use super::protocol::Protocol;
-use super::rewrite::Rewrite;
-use super::snappy::{self, SnappyError};
-use super::{otlp, write1, write2};
 use crate::config::error::Problems;
-use crate::config::leaf::Size;
 use crate::config::write::{
     Absent, SeriesLabel, TenantLimits, WriteBody, WriteLimits, WriteProtocol,
 };
@@ -27,35 +22,6 @@ pub struct BodyPolicy {
     required: Vec<LabelName>,
     limits: WriteLimits,
     tenant_limits: Vec<TenantLimits>,
-}
-
-/// A body that may pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What the body holds.
-    pub counts: Counts,
-    /// What is sent on.
-    pub body: Body,
-}
-
-/// What is sent on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// The bytes as they came.
-    Unchanged,
-    /// These bytes, in the same protocol and encoding.
-    Changed(Vec<u8>),
-}
-
-/// What a body holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Series; for OTLP, those that the data points become.
-    pub series: u64,
-    /// Samples and native histograms; for OTLP, data points.
-    pub samples: u64,
-    /// Exemplars.
-    pub exemplars: u64,
 }
 
 impl BodyPolicy {
@@ -156,53 +122,14 @@ impl BodyPolicy {
         self.limits_of(tenant).compressed.bytes()
     }
 
-    /// Applies the policy to a whole body that `tenant` writes within `scope`.
-    pub fn apply(
-        &self,
-        protocol: Protocol,
-        body: &[u8],
-        scope: &Scope,
-        tenant: &TenantId,
-    ) -> Result<Outcome, WriteError> {
-        let limits = self.limits_of(tenant);
-        within("compressed", limits.compressed, body.len() as u64)?;
-        let mut judge = self.judge(scope, tenant)?;
-        let changed = match protocol {
-            Protocol::WriteV1 | Protocol::WriteV2 => {
-                let decoded = unpack(body, limits)?;
-                let rewrite = if protocol == Protocol::WriteV1 {
-                    write1::walk(&decoded, &mut judge)?
-                } else {
-                    write2::walk(&decoded, &mut judge)?
-                };
-                finish(rewrite, decoded)?
-                    .map(|new| snappy::encode(&new).ok_or(TOO_LONG))
-                    .transpose()?
-            }
-            Protocol::Otlp => {
-                within("decoded", limits.decoded, body.len() as u64)?;
-                otlp::walk(body, &mut judge)?.finish(body)
-            }
-            Protocol::OtlpGzip => {
-                let decoded = gunzip(body, limits)?;
-                let rewrite = otlp::walk(&decoded, &mut judge)?;
-                finish(rewrite, decoded)?.map(|new| gzip::encode(&new))
-            }
-        };
-        Ok(Outcome {
-            counts: judge.counts,
-            body: changed.map_or(Body::Unchanged, Body::Changed),
-        })
-    }
-
-    fn limits_of(&self, tenant: &TenantId) -> &WriteLimits {
+    pub(super) fn limits_of(&self, tenant: &TenantId) -> &WriteLimits {
         self.tenant_limits
             .iter()
             .find(|l| l.tenants.iter().any(|p| p.matches(tenant.as_str())))
             .map_or(&self.limits, |l| &l.limits)
     }
 
-    fn judge<'p>(
+    pub(super) fn judge<'p>(
         &'p self,
         scope: &'p Scope,
         tenant: &'p TenantId,
@@ -247,48 +174,6 @@ impl BodyPolicy {
             how,
         }
     }
-}
-
-const TOO_LONG: WriteError = WriteError::Malformed("it is too long");
-
-fn unpack(body: &[u8], limits: &WriteLimits) -> Result<Vec<u8>, WriteError> {
-    let most = limits.decoded.bytes().min(Rewrite::MAX_LEN);
-    snappy::decode(body, most).map_err(|e| match e {
-        SnappyError::TooLarge { declared } => WriteError::TooLarge {
-            limit: "decoded",
-            most: most as u64,
-            found: declared,
-        },
-        SnappyError::Corrupt => WriteError::Malformed("it is not a snappy block"),
-    })
-}
-
-fn gunzip(body: &[u8], limits: &WriteLimits) -> Result<Vec<u8>, WriteError> {
-    let most = limits.decoded.bytes().min(Rewrite::MAX_LEN);
-    gzip::decode(body, most).map_err(|e| match e {
-        GzipError::TooLarge => WriteError::TooLarge {
-            limit: "decoded",
-            most: most as u64,
-            found: most as u64 + 1,
-        },
-        GzipError::Corrupt => WriteError::Malformed("it is not one plain gzip member"),
-    })
-}
-
-/// Writes the changed body, and lets go of the old one before it is compressed.
-fn finish(rewrite: Rewrite, decoded: Vec<u8>) -> Result<Option<Vec<u8>>, WriteError> {
-    if rewrite.is_empty() {
-        return Ok(None);
-    }
-    rewrite.finish(&decoded).map(Some).ok_or(TOO_LONG)
-}
-
-fn within(limit: &'static str, most: Size, found: u64) -> Result<(), WriteError> {
-    let most = most.bytes() as u64;
-    if found > most {
-        return Err(WriteError::TooLarge { limit, most, found });
-    }
-    Ok(())
 }
 
 /// Whether limits say anything about what is inside a body.

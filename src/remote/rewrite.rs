@@ -98,24 +98,36 @@ impl Rewrite {
     }
 
     /// The changed body, or nothing if nothing has changed.
-    pub(super) fn finish(mut self, src: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn finish(self, src: &[u8]) -> Option<Vec<u8>> {
         if self.is_empty() {
             return None;
         }
+        let mut out = Vec::with_capacity(usize::try_from(self.len_of(src)).ok()?);
+        self.write(src, |piece| {
+            out.extend_from_slice(piece);
+            Some(())
+        })?;
+        Some(out)
+    }
+
+    /// Gives the changed body piece by piece.
+    pub(super) fn write(
+        mut self,
+        src: &[u8],
+        mut put: impl FnMut(&[u8]) -> Option<()>,
+    ) -> Option<()> {
         if self.unsorted {
             self.patches
                 .sort_unstable_by_key(|p| (p.start, p.end, p.at));
         }
-        let mut out = Vec::with_capacity(usize::try_from(self.len_of(src)).ok()?);
         let mut done = 0;
         for patch in &self.patches {
-            out.extend_from_slice(src.get(done..patch.start as usize)?);
+            put(src.get(done..patch.start as usize)?)?;
             let at = patch.at as usize;
-            out.extend_from_slice(self.bytes.get(at..at + patch.len as usize)?);
+            put(self.bytes.get(at..at + patch.len as usize)?)?;
             done = patch.end as usize;
         }
-        out.extend_from_slice(src.get(done..)?);
-        Some(out)
+        put(src.get(done..)?)
     }
 }
 

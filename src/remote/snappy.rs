@@ -37,6 +37,62 @@ pub(super) fn encode(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(block)
 }
 
+/// Encodes a block whose bytes come piece by piece: neither they nor what they become need one
+/// large buffer until the end.
+pub(super) struct Packer {
+    encoder: snap::raw::Encoder,
+    part: Vec<u8>,
+    scratch: Vec<u8>,
+    /// The parts, encoded.
+    done: Vec<Vec<u8>>,
+}
+
+/// Encoders look no further back than to the start of such a part, so nothing is lost by parts.
+const PART: usize = 1 << 16;
+
+impl Packer {
+    /// An empty block that declares `len` bytes.
+    pub(super) fn new(len: u64) -> Self {
+        let mut head = Vec::new();
+        super::wire::put_varint(len, &mut head);
+        Self {
+            encoder: snap::raw::Encoder::new(),
+            part: Vec::with_capacity(PART),
+            scratch: vec![0; snap::raw::max_compress_len(PART)],
+            done: vec![head],
+        }
+    }
+
+    /// Adds bytes.
+    pub(super) fn put(&mut self, mut bytes: &[u8]) -> Option<()> {
+        while self.part.len() + bytes.len() >= PART {
+            let (head, rest) = bytes.split_at_checked(PART - self.part.len())?;
+            self.part.extend_from_slice(head);
+            self.flush()?;
+            bytes = rest;
+        }
+        self.part.extend_from_slice(bytes);
+        Some(())
+    }
+
+    fn flush(&mut self) -> Option<()> {
+        let len = self.encoder.compress(&self.part, &mut self.scratch).ok()?;
+        // The length of the part stands first; that of the whole is there already.
+        let (_, at) = super::wire::varint(&self.scratch, 0).ok()?;
+        self.done.push(self.scratch.get(at..len)?.to_vec());
+        self.part.clear();
+        Some(())
+    }
+
+    /// The block.
+    pub(super) fn finish(mut self) -> Option<Vec<u8>> {
+        if !self.part.is_empty() {
+            self.flush()?;
+        }
+        Some(self.done.concat())
+    }
+}
+
 /// The length in front of a block: a varint of at most 32 bits.
 fn declared_len(block: &[u8]) -> Option<u64> {
     let (len, _) = super::wire::varint(block, 0).ok()?;
@@ -52,6 +108,20 @@ mod tests {
         for bytes in [vec![], vec![1], vec![7; 100_000]] {
             let block = encode(&bytes).unwrap();
             assert_eq!(decode(&block, 100_000), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn a_block_of_pieces_is_that_of_the_whole() {
+        let text = |i: usize| (i * i % 251).to_le_bytes();
+        let bytes: Vec<u8> = (0..60_000).flat_map(text).collect();
+        for len in [0, 1, PART - 1, PART, PART + 1, 3 * PART, bytes.len()] {
+            let whole = &bytes[..len];
+            for piece in [1000, PART, 1 << 20] {
+                let mut packer = Packer::new(len as u64);
+                whole.chunks(piece).for_each(|p| packer.put(p).unwrap());
+                assert_eq!(packer.finish(), encode(whole), "{len} {piece}");
+            }
         }
     }
 

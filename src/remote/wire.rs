@@ -3,6 +3,8 @@
 //! Go's decoders silently cut keys to 32 bits, values to their field's width and the tenth byte of
 //! a varint to one bit. What they would cut is refused here, so that both sides read the same.
 
+pub(super) mod short;
+
 /// Why bytes are no protobuf message that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Malformed {
@@ -89,10 +91,12 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of `message`.
     pub(super) fn of(message: &'a [u8]) -> Self {
-        Self {
-            src: message,
-            pos: 0,
-        }
+        Self::from(message, 0)
+    }
+
+    /// The fields of `message` from a position on, where one begins.
+    pub(super) fn from(message: &'a [u8], pos: usize) -> Self {
+        Self { src: message, pos }
     }
 
     #[inline]
@@ -144,6 +148,26 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        let mut rest = self.src.get(self.pos..)?;
+        if let Some((key @ 8..0x80, bytes)) = short::take(&mut rest)
+            && key & 7 == 2
+        {
+            let field = Field {
+                number: u32::from(key >> 3),
+                value: Value::Bytes(bytes),
+                start: self.pos,
+                at: self.pos + 1,
+                end: self.src.len() - rest.len(),
+            };
+            self.pos = field.end;
+            return Some(Ok(field));
+        }
+        self.next_long()
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn next_long(&mut self) -> Option<Result<Field<'a>, Malformed>> {
         if self.pos >= self.src.len() {
             return None;
         }
@@ -189,9 +213,8 @@ pub(super) fn prefixed(src: &[u8], pos: usize) -> Option<&[u8]> {
 
 /// The name and the value of a `Label`, fields 1 and 2: of a field that stands twice, the last
 /// holds.
-#[inline]
 pub(super) fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    if let Some(pair) = short_label(message) {
+    if let Some(pair) = short::label(message) {
         return Ok(pair);
     }
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
@@ -206,29 +229,22 @@ pub(super) fn label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     Ok((name, value))
 }
 
-/// As nearly every sender writes it: a name, then a value, each below 128 bytes, and no more.
-#[inline]
-fn short_label(message: &[u8]) -> Option<(&[u8], &[u8])> {
-    let [0x0a, len @ 0..0x80, rest @ ..] = message else {
-        return None;
-    };
-    let (name, rest) = rest.split_at_checked(usize::from(*len))?;
-    let [0x12, len @ 0..0x80, value @ ..] = rest else {
-        return None;
-    };
-    (value.len() == usize::from(*len)).then_some((name, value))
-}
-
 /// Reads the numbers of a packed field. Each must fit 32 bits.
 pub(super) fn packed_u32<E: From<Malformed>>(
     packed: &[u8],
     mut each: impl FnMut(u32) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut pos = 0;
-    while pos < packed.len() {
-        let (value, next) = varint(packed, pos)?;
-        each(u32::try_from(value).map_err(|_| Malformed::Varint)?)?;
-        pos = next;
+    let mut rest = packed;
+    while !rest.is_empty() {
+        let value = match short::number(&mut rest) {
+            Some(value) => value,
+            None => {
+                let (value, next) = varint(rest, 0)?;
+                rest = rest.get(next..).unwrap_or_default();
+                u32::try_from(value).map_err(|_| Malformed::Varint)?
+            }
+        };
+        each(value)?;
     }
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::apply::Counts;
 use super::error::WriteError;
-use super::judge::{Changes, Judge, Label};
+use super::judge::{Changes, Class, Judge, Label};
 use super::rewrite::{self, Rewrite};
-use super::wire::{self, Field, Fields};
+use super::wire::{self, Field, Fields, short};
 
 /// Walks a request: counts, judges, and collects what must change.
 pub(super) fn walk(src: &[u8], judge: &mut Judge<'_>) -> Result<Rewrite, WriteError> {
@@ -16,6 +17,7 @@ pub(super) fn walk(src: &[u8], judge: &mut Judge<'_>) -> Result<Rewrite, WriteEr
         labels: Vec::new(),
         exemplar: Vec::new(),
         changes: Changes::default(),
+        recent: [None; RECENT],
     };
     for field in Fields::of(src) {
         let field = field?;
@@ -42,33 +44,87 @@ struct Walker<'w, 'a, 'p> {
     labels: Vec<Label<'a>>,
     exemplar: Vec<Label<'a>>,
     changes: Changes<'p>,
+    /// What names mean that were seen last.
+    recent: [Option<(&'a [u8], Class)>; RECENT],
 }
+
+const RECENT: usize = 64;
 
 impl<'a> Walker<'_, 'a, '_> {
     fn series(&mut self, series: &Field<'a>) -> Result<(), WriteError> {
-        let open = self.rewrite.open(series);
-        let bound = self.count(series)?;
-        if bound || !self.judge.lazy {
-            self.labels(series)?;
+        if let Some(counts) = self.skim(series.bytes()?) {
+            self.judge.counts.add(counts);
+            return self.judge.check_counts();
         }
+        let open = self.rewrite.open(series);
+        self.count(series)?;
+        self.labels(series)?;
         self.rewrite.close(open, series);
         self.judge.check_size(self.src, &self.rewrite)
     }
 
-    /// Counts what a series has, and judges its exemplars. Where only bound labels matter, the
-    /// result tells whether there is one.
-    fn count(&mut self, series: &Field<'a>) -> Result<bool, WriteError> {
-        let (mut labels, mut bound) = (0, false);
+    /// Counts what a series has, if it is written as usual and passes as it is.
+    fn skim(&mut self, mut rest: &'a [u8]) -> Option<Counts> {
+        let mut counts = Counts {
+            series: 1,
+            ..Counts::default()
+        };
+        let mut labels = 0usize;
+        self.judge.begin();
+        while !rest.is_empty() {
+            let (key, piece) = short::take(&mut rest)?;
+            match key {
+                0x0a => {
+                    let (name, value) = short::label(piece)?;
+                    let class = self.class(name);
+                    if !self.judge.keeps(class, name, value) {
+                        return None;
+                    }
+                    labels += 1;
+                }
+                0x12 | 0x22 => counts.samples += 1,
+                0x1a if !self.judge.governs() => counts.exemplars += 1,
+                _ => return None,
+            }
+        }
+        let passes = self.judge.check_label_count(labels).is_ok() && self.judge.is_complete();
+        passes.then_some(counts)
+    }
+
+    /// What a name means; senders repeat the same few.
+    #[inline]
+    fn class(&mut self, name: &'a [u8]) -> Class {
+        if self.judge.is_simple() {
+            return if self.judge.may_bind(name) {
+                self.judge.class(name)
+            } else {
+                Class::PLAIN
+            };
+        }
+        let place = match name {
+            [first, .., last] => name.len() ^ usize::from(*first) ^ usize::from(*last) << 1,
+            _ => name.len(),
+        };
+        let Some(recent) = self.recent.get_mut(place % RECENT) else {
+            return self.judge.class(name);
+        };
+        match recent {
+            Some((known, class)) if *known == name => *class,
+            Some(_) | None => {
+                let class = self.judge.class(name);
+                *recent = Some((name, class));
+                class
+            }
+        }
+    }
+
+    /// Counts what a series has, and judges its exemplars.
+    fn count(&mut self, series: &Field<'a>) -> Result<(), WriteError> {
+        let mut labels = 0;
         for field in series.nested(self.src)? {
             let field = field?;
             match field.number {
-                1 => {
-                    labels += 1;
-                    if self.judge.lazy {
-                        let (name, _) = wire::label(field.bytes()?)?;
-                        bound |= self.judge.class(name).kind.is_bound();
-                    }
-                }
+                1 => labels += 1,
                 2 | 4 => {
                     field.bytes()?;
                     self.judge.counts.samples += 1;
@@ -85,8 +141,7 @@ impl<'a> Walker<'_, 'a, '_> {
         }
         self.judge.counts.series += 1;
         self.judge.check_counts()?;
-        self.judge.check_label_count(labels)?;
-        Ok(bound)
+        self.judge.check_label_count(labels)
     }
 
     fn labels(&mut self, series: &Field<'a>) -> Result<(), WriteError> {

@@ -4,17 +4,18 @@ mod symbols;
 
 use std::borrow::Cow;
 
+use super::apply::Counts;
 use super::error::WriteError;
 use super::judge::{Changes, Judge, Label};
 use super::rewrite::Rewrite;
-use super::wire::{self, Field, Fields, Malformed, Value};
+use super::wire::{self, Field, Fields, Malformed, Value, short};
 use symbols::Symbols;
 
 /// Walks a request: counts, judges, and collects what must change.
 pub(super) fn walk(src: &[u8], judge: &mut Judge<'_>) -> Result<Rewrite, WriteError> {
     // The table may stand behind the series that refer to it.
     let mut walker = Walker {
-        symbols: Symbols::read(src)?,
+        symbols: Symbols::read(src, judge)?,
         src,
         judge,
         rewrite: Rewrite::default(),
@@ -22,8 +23,9 @@ pub(super) fn walk(src: &[u8], judge: &mut Judge<'_>) -> Result<Rewrite, WriteEr
         fields: Vec::new(),
         labels: Vec::new(),
         changes: Changes::default(),
+        packed: Vec::new(),
     };
-    for field in Fields::of(src) {
+    for field in Fields::from(src, walker.symbols.first_series) {
         let field = field?;
         if field.number == 5 {
             walker.series(&field)?;
@@ -52,15 +54,61 @@ struct Walker<'w, 'a, 'p> {
     fields: Vec<(usize, usize)>,
     labels: Vec<Label<'a>>,
     changes: Changes<'p>,
+    /// The references that take their place.
+    packed: Vec<u8>,
 }
 
 impl<'a> Walker<'_, 'a, '_> {
     fn series(&mut self, series: &Field<'a>) -> Result<(), WriteError> {
+        if let Some(counts) = self.skim(series.bytes()?) {
+            self.judge.counts.add(counts);
+            return self.judge.check_counts();
+        }
         let open = self.rewrite.open(series);
+        self.count(series)?;
+        self.gather(series)?;
+        self.judge.series(&self.labels, &mut self.changes)?;
+        self.put_changes(series)?;
+        self.rewrite.close(open, series);
+        self.check_size()
+    }
+
+    /// Counts what a series has, if it is written as usual and passes as it is.
+    fn skim(&mut self, mut rest: &'a [u8]) -> Option<Counts> {
+        let mut counts = Counts {
+            series: 1,
+            ..Counts::default()
+        };
+        let mut labels = 0;
+        self.judge.begin();
+        while !rest.is_empty() {
+            let (key, mut piece) = short::take(&mut rest)?;
+            match key {
+                0x0a => {
+                    while !piece.is_empty() {
+                        let name = short::number(&mut piece)?;
+                        let value = short::number(&mut piece)?;
+                        if !self.symbols.are_plain(name, value) {
+                            self.symbols.keep(name, value, self.judge)?;
+                        }
+                        labels += 1;
+                    }
+                }
+                0x12 | 0x1a => counts.samples += 1,
+                0x22 if !self.judge.governs() => counts.exemplars += 1,
+                0x2a => {}
+                _ => return None,
+            }
+        }
+        let passes = self.judge.check_label_count(labels).is_ok() && self.judge.is_complete();
+        passes.then_some(counts)
+    }
+
+    /// Counts what a series has, and judges its exemplars.
+    fn count(&mut self, series: &Field<'a>) -> Result<(), WriteError> {
         for field in series.nested(self.src)? {
             let field = field?;
             match field.number {
-                1 => {}
                 2 | 3 => {
                     field.bytes()?;
                     self.judge.counts.samples += 1;
@@ -79,31 +127,7 @@ impl<'a> Walker<'_, 'a, '_> {
             }
         }
         self.judge.counts.series += 1;
-        self.judge.check_counts()?;
-        if !self.judge.lazy || self.is_bound(series)? {
-            self.gather(series)?;
-            self.judge.series(&self.labels, &mut self.changes)?;
-            self.put_changes(series)?;
-        }
-        self.rewrite.close(open, series);
-        self.check_size()
-    }
-
-    /// Checks the references of a series, and whether one names a bound label.
-    fn is_bound(&mut self, series: &Field<'a>) -> Result<bool, WriteError> {
-        let (mut count, mut bound) = (0usize, false);
-        let (symbols, judge) = (&mut self.symbols, &mut *self.judge);
-        each_reference(self.src, series, |reference| {
-            bound |= count.is_multiple_of(2) && symbols.is_bound(reference, judge)?;
-            count += 1;
-            judge.check_label_count(count / 2)?;
-            symbols.has(reference)
-        })?;
-        if count.is_multiple_of(2) {
-            Ok(bound)
-        } else {
-            Err(ODD)
-        }
+        self.judge.check_counts()
     }
 
     fn exemplar(&mut self, exemplar: &Field<'a>) -> Result<(), WriteError> {
@@ -120,31 +144,36 @@ impl<'a> Walker<'_, 'a, '_> {
         self.refs.clear();
         self.fields.clear();
         self.labels.clear();
-        let (refs, fields, judge) = (&mut self.refs, &mut self.fields, &*self.judge);
-        // One empty piece after another must not fill the memory.
-        let most = judge.limits.labels_per_series.get() * 2 + 1;
-        for field in message.nested(self.src)? {
-            let field = field?;
-            if field.number == 1 {
-                fields.push((field.start, field.end));
-                if fields.len() > most {
-                    return Err(WriteError::Malformed("label references in too many pieces"));
-                }
-            }
-        }
-        each_reference(self.src, message, |reference| {
+        let (refs, judge) = (&mut self.refs, &*self.judge);
+        let mut each = |reference| {
             refs.push(reference);
             judge.check_label_count(refs.len() / 2)
-        })?;
+        };
+        // One empty piece after another must not fill the memory.
+        let most = judge.limits.labels_per_series.get() * 2 + 1;
+        // Packed or single, in as many pieces as the sender likes.
+        for field in message.nested(self.src)? {
+            let field = field?;
+            if field.number != 1 {
+                continue;
+            }
+            self.fields.push((field.start, field.end));
+            if self.fields.len() > most {
+                return Err(WriteError::Malformed("label references in too many pieces"));
+            }
+            match field.value {
+                Value::Varint(v) => each(u32::try_from(v).map_err(|_| Malformed::Varint)?)?,
+                Value::Bytes(packed) => wire::packed_u32(packed, &mut each)?,
+                Value::Fixed64 | Value::Fixed32 => return Err(Malformed::FieldType.into()),
+            }
+        }
         self.resolve()
     }
 
     fn resolve(&mut self) -> Result<(), WriteError> {
         let mut refs = self.refs.iter();
         while let Some(name) = refs.next() {
-            let Some(value) = refs.next() else {
-                return Err(ODD);
-            };
+            let value = refs.next().ok_or(ODD)?;
             let name = self.symbols.text(*name)?;
             let value = self.symbols.text(*value)?;
             self.labels.push(Label {
@@ -163,10 +192,11 @@ impl<'a> Walker<'_, 'a, '_> {
         if self.changes.is_empty() {
             return Ok(());
         }
-        let mut packed = Vec::new();
+        self.packed.clear();
+        let packed = &mut self.packed;
         let mut put = |name: u32, value: u32| {
-            wire::put_varint(u64::from(name), &mut packed);
-            wire::put_varint(u64::from(value), &mut packed);
+            wire::put_varint(u64::from(name), packed);
+            wire::put_varint(u64::from(value), packed);
         };
         let mut edits = self.changes.edits.iter().peekable();
         let mut adds = self.changes.adds.iter().peekable();
@@ -196,7 +226,7 @@ impl<'a> Walker<'_, 'a, '_> {
         let start = message.end - message.bytes()?.len();
         let (from, to) = first.unwrap_or((start, start));
         self.rewrite
-            .replace(from, to, |out| wire::put_bytes(1, &packed, out));
+            .replace(from, to, |out| wire::put_bytes(1, &self.packed, out));
         for (from, to) in pieces {
             self.rewrite.replace(*from, *to, |_| {});
         }
@@ -206,27 +236,6 @@ impl<'a> Walker<'_, 'a, '_> {
     fn check_size(&self) -> Result<(), WriteError> {
         self.judge.check_size(self.src, &self.rewrite)
     }
-}
-
-/// Reads the references of a series or exemplar: in both they are field 1, packed or single, in as
-/// many pieces as the sender likes.
-fn each_reference<'a>(
-    src: &'a [u8],
-    message: &Field<'a>,
-    mut each: impl FnMut(u32) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
-    for field in message.nested(src)? {
-        let field = field?;
-        if field.number != 1 {
-            continue;
-        }
-        match field.value {
-            Value::Varint(v) => each(u32::try_from(v).map_err(|_| Malformed::Varint)?)?,
-            Value::Bytes(packed) => wire::packed_u32(packed, &mut each)?,
-            Value::Fixed64 | Value::Fixed32 => return Err(Malformed::FieldType.into()),
-        }
-    }
-    Ok(())
 }
 
 const ODD: WriteError = WriteError::Malformed("a series has an odd number of label references");

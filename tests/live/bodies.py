@@ -32,34 +32,27 @@ def number(field, value):
 
 def v1(*series, at=None, value=1.0):
     """Remote-write 1.0, decoded: one sample for each series, a list of (name, value) in order."""
-    at = at or now()
-    out = b""
-    for labels in series:
-        made = b"".join(message(1, message(1, n.encode()) + message(2, v.encode())) for n, v in labels)
-        out += message(1, made + message(2, double(1, value) + number(2, at)))
-    return out
+    sample = message(2, double(1, value) + number(2, at or now()))
+    made = (b"".join(message(1, message(1, n.encode()) + message(2, v.encode())) for n, v in labels) for labels in series)
+    return b"".join(message(1, labels + sample) for labels in made)
 
 
 def v2(*series, at=None, value=1.0, exemplar=None):
     """Remote-write 2.0, decoded; with an exemplar for each series if `exemplar` has labels."""
     at = at or now()
-    table = [""]
+    table = {"": 0}
 
     def refs(labels):
-        out = b""
-        for text in (t for pair in labels for t in pair):
-            if text not in table:
-                table.append(text)
-            out += varint(table.index(text))
-        return message(1, out)
+        texts = (t for pair in labels for t in pair)
+        return message(1, b"".join(varint(table.setdefault(text, len(table))) for text in texts))
 
-    made = b""
+    made = []
     for labels in series:
         one = refs(labels) + message(2, double(1, value) + number(2, at))
         if exemplar:
             one += message(4, refs(exemplar) + double(2, value) + number(3, at))
-        made += message(5, one + message(5, number(1, 2)))
-    return b"".join(message(4, t.encode()) for t in table) + made
+        made.append(message(5, one + message(5, number(1, 2))))
+    return b"".join([message(4, t.encode()) for t in table] + made)
 
 
 def otlp(*points, resource=(), scope=(), name="forged", at=None, value=1.0):

@@ -1,57 +1,15 @@
-"""Limits, counters and memory of writes, before a receiver that takes everything."""
+"""Limits and counters of writes, before a receiver that takes everything."""
 
 import os
-import socket
 import subprocess
 import time
 import unittest
 
-import yaml
-
 import bodies
-import gateway
 import issuer
 import stack
 import writes
-
-MIB = 1 << 20
-
-
-class Sink(gateway.Gateway):
-    """A gateway whose only cluster is a listener of its own that answers 200 to every request."""
-
-    def __init__(self, stack, document, **more):
-        self.sink = stack.port()
-        super().__init__(stack, document, {"sink": self.sink}, **more)
-
-    def bootstrap(self):
-        made = super().bootstrap()
-        routes = [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]
-        # The body is read to its end, so that the connection can be used again.
-        buffer = {"@type": gateway.TYPE + "envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": 128 * MIB}
-        manager = {
-            "@type": gateway.HTTP, "stat_prefix": "sink",
-            "route_config": {"virtual_hosts": [{"name": "sink", "domains": ["*"], "routes": routes}]},
-            "http_filters": [{"name": "envoy.filters.http.buffer", "typed_config": buffer}, gateway.ROUTER],
-        }
-        chain = {"filters": [{"name": "http", "typed_config": manager}]}
-        made["static_resources"]["listeners"].append({"name": "sink", "address": gateway.address(self.sink), "filter_chains": [chain]})
-        made["stats_config"] = {"stats_tags": self.tags()}
-        return made
-
-    def tags(self):
-        with open(f"{stack.ROOT}/envoy/envoy.yaml") as f:
-            return yaml.safe_load(f)["stats_config"]["stats_tags"]
-
-    def manager(self):
-        made = super().manager()
-        made["access_log"] = []
-        return made
-
-    def memory(self, field="VmRSS"):
-        """Bytes of this Envoy's memory now, or at most (VmHWM)."""
-        with open(f"/proc/{self.stack.processes[self.name].pid}/status") as f:
-            return next(int(line.split()[1]) * 1024 for line in f if line.startswith(field + ":"))
+from sink import Sink
 
 
 class WhatIsShipped(unittest.TestCase):
@@ -145,64 +103,3 @@ class Policies(unittest.TestCase):
         self.assertEqual(len(found), 101, found)
         self.assertEqual(found.pop("_others"), 30 * 3 * 2)
         self.assertEqual(set(found.values()), {6})
-
-
-@unittest.skipUnless("PROMFENCE_REQUESTS" in os.environ, "a measurement of minutes: set PROMFENCE_REQUESTS")
-class Memory(unittest.TestCase):
-    """One worker. A module's memory is never given back: what is there at the end was the peak."""
-
-    REQUESTS = int(os.environ.get("PROMFENCE_REQUESTS", "5000"))
-
-    def start(self, **options):
-        made = stack.Stack("memory")
-        self.addCleanup(made.end)
-        self.issuer = issuer.Issuer()
-        write = {"limits": {"decoded": "64MiB", "compressed": "64MiB"}, **options}
-        document = {"auth": {"issuers": [self.issuer.config()]}, "upstreams": [writes.upstream("receive", "sink", "w", write=write)]}
-        return Sink(made, document).start()
-
-    def head(self, body, tenant="t"):
-        lines = ["POST /w/api/v1/receive HTTP/1.1", "host: gateway.test", f"authorization: Bearer {self.issuer.token(tenant)}"]
-        lines += [f"{n}: {v}" for n, v in bodies.V1.items()] + [f"content-length: {len(body)}"]
-        return "\r\n".join(lines).encode() + b"\r\n\r\n"
-
-    def test_the_idle_baseline_stays_small(self):
-        gateway = self.start(series_label="overwrite")
-        series = ([("__name__", "m"), ("job", "j"), ("n", f"{i:05}")] for i in range(100))
-        body = bodies.snappy(bodies.v1(*series))
-        requests = [self.head(body, f"t{i}") + body for i in range(20)]
-        self.pipeline(gateway, requests, 200)
-        before = gateway.memory()
-        self.pipeline(gateway, requests, self.REQUESTS)
-        grown = gateway.memory() - before
-        print(f"{self.REQUESTS} requests: {before / MIB:.1f} MiB before, {grown / MIB:+.1f} MiB after", end=" ", flush=True)
-        self.assertLess(grown, 32 * MIB)
-
-    def pipeline(self, gateway, requests, count, at_once=20):
-        """Sends requests one behind the other on one connection, and reads as many answers."""
-        with socket.create_connection(("127.0.0.1", gateway.port), 120) as s:
-            for start in range(0, count, at_once):
-                s.sendall(b"".join(requests[i % len(requests)] for i in range(start, start + at_once)))
-                seen = b""
-                while seen.count(b"HTTP/1.1 ") < at_once or not seen.endswith(b"\r\n\r\n"):
-                    piece = s.recv(1 << 16)
-                    self.assertTrue(piece, "the connection ended")
-                    seen += piece
-                self.assertEqual(seen.count(b"HTTP/1.1 200"), at_once, seen[:500])
-
-    def test_a_large_body_takes_less_than_five_times_its_size_of_the_whole_envoy(self):
-        for kind in ("overwrite", "verify"):
-            gateway = self.start(series_label=kind, absent="allow")
-            small = bodies.snappy(bodies.v1([("__name__", "m")]))
-            self.pipeline(gateway, [self.head(small) + small], 20)
-            # Values that do not compress: the body is as large before as after.
-            series = ([("__name__", "m"), ("job", os.urandom(60).hex()), ("n", f"{i:06}")] for i in range(120_000))
-            whole = bodies.v1(*series)
-            sent = bodies.snappy(whole)
-            before = gateway.memory()
-            self.pipeline(gateway, [self.head(sent) + sent], 1, at_once=1)
-            taken = (gateway.memory("VmHWM") - before) / len(whole)
-            print(f"{kind}: {len(whole) / MIB:.1f} MiB, {taken:.2f} of it taken", end=" ", flush=True)
-            # Three times for the filter, and Envoy's own buffers before it and in the sink.
-            self.assertLess(taken, 3 + 2)
-            gateway.stack.end()

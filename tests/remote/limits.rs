@@ -22,6 +22,14 @@ fn many(n: usize) -> Vec<Series> {
     (0..n).map(one).collect()
 }
 
+/// A body of each version with that many series.
+fn both(n: usize) -> [(Protocol, Vec<u8>); 2] {
+    [
+        (Protocol::WriteV1, v1::encode(&many(n))),
+        (Protocol::WriteV2, v2::encode(&many(n))),
+    ]
+}
+
 #[test]
 fn a_limit_of_each_kind_is_named_with_what_was_found() {
     for (limit, json) in [
@@ -38,10 +46,7 @@ fn a_limit_of_each_kind_is_named_with_what_was_found() {
             r#"{"limits":{"compressed":"100","series":100}}"#,
         ),
     ] {
-        for (protocol, body) in [
-            (Protocol::WriteV1, v1::encode(&many(10))),
-            (Protocol::WriteV2, v2::encode(&many(10))),
-        ] {
+        for (protocol, body) in both(10) {
             let error = apply(&compile(json), protocol, &body).expect_err(limit);
             assert_eq!(error.status(), 413, "{limit}");
             let WriteError::TooLarge {
@@ -62,10 +67,7 @@ fn a_limit_of_each_kind_is_named_with_what_was_found() {
 fn a_limit_that_is_reached_but_not_passed_lets_pass() {
     let policy =
         compile(r#"{"limits":{"series":10,"samples":20,"exemplars":10,"labels_per_series":3}}"#);
-    for (protocol, body) in [
-        (Protocol::WriteV1, v1::encode(&many(10))),
-        (Protocol::WriteV2, v2::encode(&many(10))),
-    ] {
+    for (protocol, body) in both(10) {
         assert_eq!(apply(&policy, protocol, &body).expect("within").1, None);
     }
 }
@@ -94,10 +96,7 @@ fn lengths_of_names_and_values_are_bounded() {
             "label `n` has a value longer",
         ),
     ] {
-        for (protocol, body) in [
-            (Protocol::WriteV1, v1::encode(&many(1))),
-            (Protocol::WriteV2, v2::encode(&many(1))),
-        ] {
+        for (protocol, body) in both(1) {
             let error = apply(&compile(json), protocol, &body).expect_err(json);
             assert_eq!(error.status(), 400);
             assert!(error.to_string().contains(part), "{error}");

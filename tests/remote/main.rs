@@ -11,6 +11,7 @@
 
 mod limits;
 mod model;
+mod otlp;
 mod v1;
 mod v2;
 

@@ -9,10 +9,18 @@ pub(crate) type Labels = Vec<(String, String)>;
 /// A policy that the tests vary.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
-    series_label: Option<&'static str>,
-    absent: bool,
+    pub(crate) series_label: Option<&'static str>,
+    pub(crate) absent: bool,
     rules: Vec<Rule>,
-    required: bool,
+    pub(crate) required: bool,
+}
+
+/// What becomes of a label by the rules.
+pub(crate) enum Ruling {
+    Keep,
+    Drop,
+    Refuse,
+    Value(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,31 +164,40 @@ impl Policy {
     fn govern(&self, labels: &Labels) -> Option<Labels> {
         let mut out = Labels::new();
         for (name, value) in labels {
-            let rule = self.rules.iter().find(|r| match r {
-                Rule::DropEmail => name == "email",
-                Rule::HashUsers => name.starts_with("user_"),
-                Rule::RewritePath => name == "path",
-                Rule::RefuseSecret => name == "secret",
-            });
-            let new = match rule {
-                None => value.clone(),
-                Some(Rule::DropEmail) => continue,
-                Some(Rule::RefuseSecret) => return None,
-                Some(Rule::HashUsers) if value.is_empty() => value.clone(),
-                Some(Rule::HashUsers) => {
-                    let mac = HMAC::mac(value.as_bytes(), KEY.as_bytes());
-                    let hex: String = mac.iter().map(|b| format!("{b:02x}")).collect();
-                    hex[..12].to_owned()
-                }
-                Some(Rule::RewritePath) => match rewritten(value) {
-                    Some("") => continue,
-                    Some(new) => new.to_owned(),
-                    None => value.clone(),
-                },
-            };
-            out.push((name.clone(), new));
+            match self.ruling(name, Some(value)) {
+                Ruling::Keep => out.push((name.clone(), value.clone())),
+                Ruling::Drop => {}
+                Ruling::Refuse => return None,
+                Ruling::Value(new) => out.push((name.clone(), new)),
+            }
         }
         Some(out)
+    }
+
+    /// What becomes of a label by its name and its value, if that is text.
+    pub(crate) fn ruling(&self, name: &str, value: Option<&str>) -> Ruling {
+        let rule = self.rules.iter().find(|r| match r {
+            Rule::DropEmail => name == "email",
+            Rule::HashUsers => name.starts_with("user_"),
+            Rule::RewritePath => name == "path",
+            Rule::RefuseSecret => name == "secret",
+        });
+        match (rule, value) {
+            (None, _) => Ruling::Keep,
+            (Some(Rule::DropEmail), _) => Ruling::Drop,
+            (Some(Rule::RefuseSecret), _) | (Some(_), None) => Ruling::Refuse,
+            (Some(Rule::HashUsers), Some("")) => Ruling::Keep,
+            (Some(Rule::HashUsers), Some(value)) => {
+                let mac = HMAC::mac(value.as_bytes(), KEY.as_bytes());
+                let hex: String = mac.iter().map(|b| format!("{b:02x}")).collect();
+                Ruling::Value(hex[..12].to_owned())
+            }
+            (Some(Rule::RewritePath), Some(value)) => match rewritten(value) {
+                Some("") => Ruling::Drop,
+                Some(new) => Ruling::Value(new.to_owned()),
+                None => Ruling::Keep,
+            },
+        }
     }
 }
 

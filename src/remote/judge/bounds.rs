@@ -1,7 +1,6 @@
 //! Limits on labels, counts and sizes of one request.
 
 use super::super::error::{Fault, WriteError};
-use super::super::policy::Counts;
 use super::super::rewrite::Rewrite;
 use super::{Judge, Label, refuse};
 
@@ -11,15 +10,11 @@ impl Judge<'_> {
         labels: &[Label<'_>],
         label: &Label<'_>,
     ) -> Result<(), WriteError> {
-        let limits = self.limits;
-        if limits
-            .label_name
-            .is_some_and(|most| label.name.len() > most.bytes())
-        {
+        if label.name.len() > self.longest_name {
             return Err(refuse(labels, label.name, Fault::NameTooLong));
         }
         let len = label.value.as_ref().map_or(0, |v| v.len());
-        if limits.label_value.is_some_and(|most| len > most.bytes()) {
+        if len > self.longest_value {
             return Err(refuse(labels, label.name, Fault::ValueTooLong));
         }
         Ok(())
@@ -39,24 +34,28 @@ impl Judge<'_> {
     }
 
     /// Compares what has been counted so far with the limits.
+    #[inline]
     pub(in crate::remote) fn check_counts(&self) -> Result<(), WriteError> {
-        let Counts {
-            series,
-            samples,
-            exemplars,
-        } = self.counts;
-        for (limit, most, found) in [
-            ("series", self.limits.series, series),
-            ("samples", self.limits.samples, samples),
-            ("exemplars", self.limits.exemplars, exemplars),
-        ] {
-            if let Some(most) = most.map(|m| m.get() as u64)
-                && found > most
-            {
-                return Err(WriteError::TooLarge { limit, most, found });
-            }
+        let (most, found) = (&self.most, &self.counts);
+        if found.series <= most.series
+            && found.samples <= most.samples
+            && found.exemplars <= most.exemplars
+        {
+            return Ok(());
         }
-        Ok(())
+        Err(self.over())
+    }
+
+    fn over(&self) -> WriteError {
+        let (most, found) = (&self.most, &self.counts);
+        let (limit, most, found) = if found.series > most.series {
+            ("series", most.series, found.series)
+        } else if found.samples > most.samples {
+            ("samples", most.samples, found.samples)
+        } else {
+            ("exemplars", most.exemplars, found.exemplars)
+        };
+        WriteError::TooLarge { limit, most, found }
     }
 
     /// Holds the size of the changed body against the limit: additions are bounded as well.

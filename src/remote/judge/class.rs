@@ -26,20 +26,24 @@ pub(in crate::remote) enum Kind {
     Governed(usize),
 }
 
-impl Kind {
-    /// Whether a label of this role must be judged.
-    pub(in crate::remote) fn is_bound(self) -> bool {
-        match self {
-            Self::Free | Self::Metric => false,
-            Self::Enforced(_) | Self::Governed(_) => true,
-        }
+impl Class {
+    /// Nothing at all.
+    pub(in crate::remote) const PLAIN: Self = Self {
+        kind: Kind::Free,
+        required: None,
+    };
+
+    /// Whether nothing is asked of such a label.
+    #[inline]
+    pub(in crate::remote) fn is_plain(self) -> bool {
+        matches!(self.kind, Kind::Free | Kind::Metric) && self.required.is_none()
     }
 }
 
 impl Judge<'_> {
     /// What a stored label name means.
     pub(in crate::remote) fn class(&mut self, name: &[u8]) -> Class {
-        if self.rules.is_empty() && self.required.is_empty() {
+        if self.is_simple() {
             return self.plain_class(name);
         }
         if let Some(class) = self.known.get(name) {
@@ -51,6 +55,12 @@ impl Judge<'_> {
             self.known.insert(name.to_vec(), class);
         }
         class
+    }
+
+    /// Whether only enforced labels mean something.
+    #[inline]
+    pub(in crate::remote) fn is_simple(&self) -> bool {
+        self.rules.is_empty() && self.required.is_empty()
     }
 
     #[inline]

@@ -34,6 +34,25 @@ pub(in crate::remote) enum Admit<'p> {
     Any(&'p Enforced),
 }
 
+impl Want<'_> {
+    /// Whether the label may stay as it is with this value.
+    pub(super) fn keeps(&self, value: &[u8]) -> bool {
+        match &self.how {
+            How::Reject | How::Drop => false,
+            How::Verify(admit, _) => admit.admits(value),
+            How::Set(one) => one.as_bytes() == value,
+        }
+    }
+
+    /// Whether a series must have the label.
+    pub(super) fn is_needed(&self) -> bool {
+        match self.how {
+            How::Reject | How::Drop | How::Verify(_, Absent::Allow) => false,
+            How::Verify(_, Absent::Refuse) | How::Set(_) => true,
+        }
+    }
+}
+
 impl Admit<'_> {
     pub(super) fn admits(&self, value: &[u8]) -> bool {
         match self {

@@ -8,7 +8,8 @@ use super::{Owner, Walker};
 struct Shape {
     attributes: u32,
     exemplars: Option<u32>,
-    /// The repeated field that gives a series each: buckets of eight bytes, or quantiles.
+    /// The repeated field that gives a series each, besides the sum and the count: buckets of
+    /// eight bytes, or quantiles.
     series: Option<u32>,
 }
 
@@ -80,14 +81,14 @@ impl<'a> Walker<'_, 'a, '_> {
 
     fn point(&mut self, point: &Field<'a>, shape: &Shape) -> Result<(), WriteError> {
         let open = self.rewrite.open(point);
-        let mut series = 1;
+        let mut series = 0;
         for field in point.nested(self.src)? {
             let field = field?;
             if Some(field.number) == shape.exemplars {
                 self.exemplar(&field)?;
             } else if Some(field.number) == shape.series {
-                series += 1 + match field.value {
-                    // Buckets are packed, quantiles are messages.
+                series += match field.value {
+                    // Buckets are packed or single, quantiles are messages.
                     Value::Bytes(packed) if shape.exemplars.is_some() => packed.len() as u64 / 8,
                     Value::Bytes(_) | Value::Fixed64 | Value::Varint(_) | Value::Fixed32 => 1,
                 };
@@ -95,7 +96,12 @@ impl<'a> Walker<'_, 'a, '_> {
                 return Err(OLD);
             }
         }
-        self.judge.counts.series += series;
+        self.judge.counts.series += match (shape.series, shape.exemplars) {
+            (None, _) => 1,
+            // A histogram has the bucket `+Inf` even if it says nothing of buckets.
+            (Some(_), Some(_)) => series.max(1) + 2,
+            (Some(_), None) => series + 2,
+        };
         self.judge.counts.samples += 1;
         self.judge.check_counts()?;
         self.gather(point, shape.attributes, Owner::Point)?;

@@ -4,7 +4,7 @@ use crate::scope::{Enforced, Scope};
 use crate::tenant::{LabelName, TenantId};
 use proptest::prelude::*;
 
-type Labels = Vec<(String, String)>;
+pub(crate) type Labels = Vec<(String, String)>;
 
 /// The policy of a JSON text for the tenant label `tenant_id`.
 pub(crate) fn policy(json: &str) -> BodyPolicy {
@@ -53,6 +53,11 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
 }
 
 pub(crate) fn encode(series: &[Labels]) -> Vec<u8> {
+    encode_with(series, &[])
+}
+
+/// With more behind each series' sample: what is unknown goes the long way.
+fn encode_with(series: &[Labels], more: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for labels in series {
         let mut ts = Vec::new();
@@ -63,6 +68,7 @@ pub(crate) fn encode(series: &[Labels]) -> Vec<u8> {
             wire::put_bytes(1, &label, &mut ts);
         }
         wire::put_bytes(2, &[9, 0, 0, 0, 0, 0, 0, 240, 63, 16, 1], &mut ts);
+        ts.extend_from_slice(more);
         wire::put_bytes(1, &ts, &mut out);
     }
     out
@@ -268,7 +274,7 @@ fn required_labels_are_demanded_with_a_value() {
 }
 
 /// What a policy must make of labels, in other words.
-fn model(kind: &str, list: &Labels) -> Option<Labels> {
+pub(crate) fn model(kind: &str, list: &Labels) -> Option<Labels> {
     let has = list.iter().filter(|(n, _)| n == "tenant_id").count();
     let own = list
         .iter()
@@ -288,6 +294,11 @@ fn model(kind: &str, list: &Labels) -> Option<Labels> {
             Some(rest)
         }
     }
+}
+
+/// Nothing, or a field that no receiver knows.
+pub(crate) fn more() -> impl Strategy<Value = &'static [u8]> {
+    prop::sample::select(vec![&[][..], &[0x78, 0]])
 }
 
 pub(crate) fn series() -> impl Strategy<Value = Vec<Labels>> {
@@ -314,11 +325,12 @@ proptest! {
     fn decoded_bytes_are_the_policy_applied_to_the_labels(
         series in series(),
         kind in prop::sample::select(vec!["reject", "verify", "drop", "overwrite"]),
+        more in more(),
     ) {
         let policy = policy(&format!(r#"{{"series_label":"{kind}"}}"#));
         let expected: Option<Vec<Labels>> = series.iter().map(|s| model(kind, s)).collect();
-        let result = run(&policy, Protocol::WriteV1, &encode(&series));
-        prop_assert_eq!(result.ok(), expected.map(|e| encode(&e)));
+        let result = run(&policy, Protocol::WriteV1, &encode_with(&series, more));
+        prop_assert_eq!(result.ok(), expected.map(|e| encode_with(&e, more)));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::error::WriteError;
-use super::super::judge::Judge;
-use super::super::wire::{self, Fields, Malformed};
+use super::super::judge::{Judge, Kind};
+use super::super::wire::{self, Fields, Malformed, short};
 
 /// The table of symbols, as positions in the body, and what is added to it.
 pub(super) struct Symbols<'a> {
@@ -17,18 +17,28 @@ pub(super) struct Symbols<'a> {
     /// The references of texts that were looked for.
     known: BTreeMap<Vec<u8>, u32>,
     next: u32,
-    /// What is known of each symbol as a label's name.
-    roles: Vec<Role>,
+    /// What is known of each symbol.
+    marks: Vec<u8>,
+    /// A name and a value that are an enforced label as it must be, and which.
+    right: Option<((u32, u32), usize)>,
+    /// Where the first series begins, or the body ends.
+    pub(super) first_series: usize,
     src: &'a [u8],
 }
 
 impl<'a> Symbols<'a> {
-    pub(super) fn read(src: &'a [u8]) -> Result<Self, WriteError> {
-        let mut count = 0;
-        for field in Fields::of(src) {
+    pub(super) fn read(src: &'a [u8], judge: &Judge<'_>) -> Result<Self, WriteError> {
+        // As a rule the table stands first, and its texts are short.
+        let (mut count, mut end) = short::run(src, SYMBOL, |_| {});
+        let mut first_series = src.len();
+        for field in Fields::from(src, end) {
             let field = field?;
             match field.number {
-                4 => count += 1,
+                5 => first_series = first_series.min(field.start),
+                4 => {
+                    count += 1;
+                    end = field.end;
+                }
                 // A receiver that takes everything for version 1.0 would find its series here.
                 1..=3 => {
                     return Err(WriteError::Malformed(
@@ -38,64 +48,74 @@ impl<'a> Symbols<'a> {
                 _ => {}
             }
         }
-        let mut symbols = Self {
-            positions: Vec::with_capacity(count),
-            end: 0,
-            added: Vec::new(),
-            known: BTreeMap::new(),
-            next: 0,
-            roles: Vec::new(),
-            src,
-        };
-        for field in Fields::of(src) {
+        let mut positions = Vec::with_capacity(count);
+        let (_, run) = short::run(src, SYMBOL, |at| positions.push(at));
+        for field in Fields::from(src.get(..end).unwrap_or_default(), run) {
             let field = field?;
             if field.number == 4 {
                 field.bytes()?;
-                let at = u32::try_from(field.at).map_err(|_| Malformed::Truncated)?;
-                symbols.positions.push(at);
-                symbols.end = field.end;
+                positions.push(u32::try_from(field.at).map_err(|_| Malformed::Truncated)?);
             }
         }
-        symbols.next = u32::try_from(count).map_err(|_| Malformed::Truncated)?;
-        Ok(symbols)
+        let mark = if judge.longest_value == usize::MAX {
+            PLAIN_VALUE
+        } else {
+            0
+        };
+        Ok(Self {
+            marks: vec![mark; count],
+            positions,
+            end,
+            added: Vec::new(),
+            known: BTreeMap::new(),
+            next: u32::try_from(count).map_err(|_| Malformed::Truncated)?,
+            right: None,
+            first_series,
+            src,
+        })
     }
 
     pub(super) fn text(&self, reference: u32) -> Result<&'a [u8], WriteError> {
-        usize::try_from(reference)
-            .ok()
-            .and_then(|r| self.positions.get(r))
-            .and_then(|at| wire::prefixed(self.src, *at as usize))
-            .ok_or(OUTSIDE)
+        match self.find(reference) {
+            Some(text) => Ok(text),
+            None => Err(OUTSIDE),
+        }
     }
 
-    /// Whether a symbol is the name of a bound label; each is asked about once.
-    pub(super) fn is_bound(
-        &mut self,
-        reference: u32,
-        judge: &mut Judge<'_>,
-    ) -> Result<bool, WriteError> {
-        if self.roles.is_empty() {
-            self.roles = vec![Role::Unknown; self.positions.len()];
-        }
-        let at = usize::try_from(reference).unwrap_or(usize::MAX);
-        match self.roles.get(at) {
-            Some(Role::Bound) => return Ok(true),
-            Some(Role::Free) => return Ok(false),
-            Some(Role::Unknown) | None => {}
-        }
-        let bound = judge.class(self.text(reference)?).kind.is_bound();
-        if let Some(role) = self.roles.get_mut(at) {
-            *role = if bound { Role::Bound } else { Role::Free };
-        }
-        Ok(bound)
+    #[inline]
+    fn find(&self, reference: u32) -> Option<&'a [u8]> {
+        let at = self.positions.get(reference as usize)?;
+        wire::prefixed(self.src, *at as usize)
     }
 
-    /// Whether a reference is inside of the table.
-    pub(super) fn has(&self, reference: u32) -> Result<(), WriteError> {
-        match usize::try_from(reference) {
-            Ok(at) if at < self.positions.len() => Ok(()),
-            Ok(_) | Err(_) => Err(OUTSIDE),
+    /// Whether a name and a value are known to ask nothing of a series.
+    #[inline]
+    pub(super) fn are_plain(&self, name: u32, value: u32) -> bool {
+        let mark = |reference: u32| self.marks.get(reference as usize).copied().unwrap_or(0);
+        mark(name) & PLAIN_NAME != 0 && mark(value) & PLAIN_VALUE != 0
+    }
+
+    /// Looks at a label, and remembers what its symbols mean. `None`: it may not pass as it is.
+    pub(super) fn keep(&mut self, name: u32, value: u32, judge: &mut Judge<'_>) -> Option<()> {
+        // The same label of the same tenant stands in every series.
+        if let Some((known, want)) = self.right
+            && known == (name, value)
+        {
+            return judge.keeps_right(want).then_some(());
         }
+        let name_text = self.find(name)?;
+        let value_text = self.find(value)?;
+        let class = judge.class(name_text);
+        if !judge.keeps(class, name_text, value_text) {
+            return None;
+        }
+        if class.is_plain() {
+            *self.marks.get_mut(name as usize)? |= PLAIN_NAME;
+        } else if let (Kind::Enforced(want), None) = (class.kind, class.required) {
+            self.right = Some(((name, value), want));
+        }
+        *self.marks.get_mut(value as usize)? |= PLAIN_VALUE;
+        Some(())
     }
 
     /// The reference of a text, which is added if it is not in the table.
@@ -136,12 +156,12 @@ impl<'a> Symbols<'a> {
 const OUTSIDE: WriteError =
     WriteError::Malformed("a label reference is outside of the symbol table");
 
-#[derive(Clone, Copy, Debug)]
-enum Role {
-    Unknown,
-    Free,
-    Bound,
-}
+/// The key of a symbol.
+const SYMBOL: u8 = 0x22;
+
+/// As a name, the symbol asks nothing of a series; as a value, it is not too long.
+const PLAIN_NAME: u8 = 1;
+const PLAIN_VALUE: u8 = 2;
 
 /// How many texts are looked for in the whole table. It holds the enforced names and values; what
 /// rules make of values would search in vain, and the table for each of them.

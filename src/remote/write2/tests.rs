@@ -1,12 +1,11 @@
 use proptest::prelude::*;
 
-use super::super::write1::tests::{hex, policy, run, series};
+use super::super::write1::tests::{Labels, hex, model, more, policy, run, series};
 use super::super::{Protocol, WriteError, wire};
 
-type Labels = Vec<(String, String)>;
-
-/// A request with a table built as series come; `late` puts the table behind them.
-fn encode(series: &[Labels], late: bool, single: bool) -> Vec<u8> {
+/// A request with a table built as series come; `late` puts the table behind them, `more` stands
+/// behind each series' sample.
+fn encode(series: &[Labels], late: bool, single: bool, more: &[u8]) -> Vec<u8> {
     let mut table = vec![String::new()];
     let mut body = Vec::new();
     for labels in series {
@@ -30,6 +29,7 @@ fn encode(series: &[Labels], late: bool, single: bool) -> Vec<u8> {
             wire::put_bytes(1, &packed, &mut ts);
         }
         wire::put_bytes(2, &[16, 1], &mut ts);
+        ts.extend_from_slice(more);
         wire::put_bytes(5, &ts, &mut body);
     }
     let mut symbols = Vec::new();
@@ -79,6 +79,7 @@ fn decode(src: &[u8]) -> Vec<Labels> {
                             }
                         }
                         18 => assert_eq!(piece(&mut ts), [16, 1]),
+                        0x78 => assert_eq!(number(&mut ts), 0),
                         other => panic!("field {other}"),
                     }
                 }
@@ -160,19 +161,6 @@ fn rules_hold_for_exemplars_too() {
     assert_eq!(v2(json, &exemplar(&[1, 2])), Ok(changed));
 }
 
-fn model(kind: &str, list: &Labels) -> Option<Labels> {
-    let own = [("tenant_id".to_owned(), "tenant-a".to_owned())];
-    let rest = list.iter().filter(|(n, _)| n != "tenant_id");
-    let mut with: Labels = rest.clone().cloned().chain(own.clone()).collect();
-    with.sort();
-    match kind {
-        "reject" => (rest.clone().count() == list.len()).then(|| list.clone()),
-        "verify" => (*list == with).then(|| list.clone()),
-        "drop" => Some(rest.cloned().collect()),
-        _ => Some(with),
-    }
-}
-
 proptest! {
     #[test]
     fn decoded_bytes_are_the_policy_applied_to_the_labels(
@@ -180,9 +168,10 @@ proptest! {
         kind in prop::sample::select(vec!["reject", "verify", "drop", "overwrite"]),
         late: bool,
         single: bool,
+        more in more(),
     ) {
         let expected: Option<Vec<Labels>> = series.iter().map(|s| model(kind, s)).collect();
-        let body = encode(&series, late, single);
+        let body = encode(&series, late, single, more);
         prop_assert_eq!(&decode(&body), &series);
         let result = v2(&format!(r#"{{"series_label":"{kind}"}}"#), &body);
         if expected.as_ref() == Some(&series) {
@@ -201,7 +190,7 @@ proptest! {
                 (n.clone(), new)
             }).collect())
             .collect();
-        let result = v2(json, &encode(&series, late, false)).unwrap();
+        let result = v2(json, &encode(&series, late, false, &[])).unwrap();
         prop_assert_eq!(decode(&result), expected);
     }
 }
