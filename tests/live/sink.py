@@ -43,15 +43,3 @@ class Sink(gateway.Gateway):
         """Bytes of this Envoy's memory now, or at most so far (VmHWM)."""
         with open(f"/proc/{self.stack.processes[self.name].pid}/status") as f:
             return next(int(line.split()[1]) * 1024 for line in f if line.startswith(field + ":"))
-
-    def modules(self):
-        """Bytes of the memories of the module's instances, the largest first: V8 reserves gibibytes
-        for each, and what the instance has not grown to yet may not be touched."""
-        with open(f"/proc/{self.stack.processes[self.name].pid}/maps") as f:
-            lines = [line.split() for line in f]
-        found = []
-        for line, after in zip(lines, lines[1:]):
-            (start, end), (begin, last) = (map(lambda n: int(n, 16), fields[0].split("-")) for fields in (line, after))
-            if line[1] == "rw-p" and after[1] == "---p" and end == begin and last - begin > 1 << 30:
-                found.append(end - start)
-        return sorted(found, reverse=True)
