@@ -63,7 +63,7 @@ fn a_form_that_does_not_come_whole_is_given_up() {
         Piece::Take
     ));
     assert_eq!(worker.budget.held(), 7);
-    let Some(Overdue::Request(denial)) = exchange.overdue(&mut worker) else {
+    let Some(Overdue::Refuse(denial)) = exchange.overdue(&mut worker) else {
         panic!("it is waited for");
     };
     assert_eq!((denial.status, worker.budget.held()), (408, 0));
@@ -94,7 +94,7 @@ fn an_answer_that_does_not_come_whole_is_cut() {
     assert!(exchange.gathers() && worker.budget.held() == 9);
     assert!(matches!(
         exchange.overdue(&mut worker),
-        Some(Overdue::Answer(_))
+        Some(Overdue::Cut(_))
     ));
     assert_eq!(worker.budget.held(), 0);
     let piece = exchange.response_piece(&mut worker, b":\"success\"}", true);

@@ -2,7 +2,8 @@
 //! is applied.
 //!
 //! Bodies are taken piece by piece and emptied, and the callbacks return `Continue`: the one way
-//! that works whatever the host's buffer limits are. A pause is only for a call-out.
+//! that works whatever the host's buffer limits are. A pause is only for a call-out, and for the head
+//! of an answer where the policy says that the host can.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -40,6 +41,8 @@ pub(super) struct Flow {
     emitted: bool,
     /// Trailers came while the request waited.
     trailers: bool,
+    /// The head of the answer waits for its body, which is paused.
+    head_waits: bool,
     /// A denial or an answer of ours was sent: nothing may pass or be resumed any more.
     closed: bool,
     /// The stream has ended.
@@ -152,9 +155,22 @@ impl Stream {
                 .response_piece(&mut self.shared.worker.borrow_mut(), &bytes, ends);
         match piece {
             ReplyPiece::Pass => Ok(Action::Continue),
+            ReplyPiece::Take => {
+                io::replace(BufferType::HttpResponseBody, size, &[])?;
+                Ok(Action::Pause)
+            }
             ReplyPiece::Emit(bytes) => {
-                io::replace(BufferType::HttpResponseBody, size, &bytes)?;
+                // A body that trailers end before it began has no buffer.
+                if size > 0 || !bytes.is_empty() {
+                    io::replace(BufferType::HttpResponseBody, size, &bytes)?;
+                }
+                flow.head_waits = false;
                 Ok(Action::Continue)
+            }
+            ReplyPiece::Refuse(denial) => {
+                let _gone = io::replace(BufferType::HttpResponseBody, size, &[]);
+                flow.refuse_answer(&self.shared, &denial);
+                Ok(Action::Pause)
             }
             ReplyPiece::Cut(denial) => {
                 io::replace(BufferType::HttpResponseBody, size, &[])?;
@@ -178,9 +194,15 @@ impl Flow {
         }
         match self.exchange.overdue(&mut shared.worker.borrow_mut()) {
             None => {}
-            Some(Overdue::Request(denial)) => self.refuse(shared, &denial),
-            Some(Overdue::Answer(denial)) => self.cut(shared, &denial),
+            Some(Overdue::Refuse(denial)) => self.refuse(shared, &denial),
+            Some(Overdue::Cut(denial)) => self.cut(shared, &denial),
         }
+    }
+
+    /// Puts a denial in the place of an answer whose head has not gone.
+    fn refuse_answer(&mut self, shared: &Shared, denial: &Denial) {
+        shared.meter.borrow_mut().count(ANSWERS, denial.reason);
+        self.refuse(shared, denial);
     }
 
     /// Resets an answer whose head has gone.
@@ -471,21 +493,25 @@ impl HttpContext for Stream {
                 .response_headers(&ResponseHead { headers }, ends),
             Err(Failed) => Reply::Refuse(failed()),
         };
-        let denial = match reply {
+        let (edits, action) = match reply {
             Reply::Pass => return Action::Continue,
-            Reply::Edit(edits) => match io::apply(MapType::HttpResponseHeaders, &edits) {
-                Ok(()) => {
-                    drop(flow);
-                    self.watch();
-                    return Action::Continue;
-                }
-                Err(Failed) => failed(),
-            },
-            Reply::Refuse(denial) => denial,
+            Reply::Edit(edits) => (edits, Action::Continue),
+            Reply::Hold(edits) => {
+                flow.head_waits = true;
+                (edits, Action::Pause)
+            }
+            Reply::Refuse(denial) => {
+                flow.refuse_answer(&self.shared, &denial);
+                return Action::Pause;
+            }
         };
-        self.shared.meter.borrow_mut().count(ANSWERS, denial.reason);
-        flow.refuse(&self.shared, &denial);
-        Action::Pause
+        if io::apply(MapType::HttpResponseHeaders, &edits).is_err() {
+            flow.refuse_answer(&self.shared, &failed());
+            return Action::Pause;
+        }
+        drop(flow);
+        self.watch();
+        action
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
@@ -502,11 +528,20 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        {
+        let head_waits = {
             let flow = self.flow.borrow();
             if flow.closed || !flow.exchange.reads_response_body() {
                 return Action::Continue;
             }
+            flow.head_waits
+        };
+        if head_waits {
+            let judged = io::strip(MapType::HttpResponseTrailers)
+                .and_then(|()| self.response_piece(0, true));
+            return judged.unwrap_or_else(|Failed| {
+                let _gone = hostcalls::reset_http_response();
+                Action::Pause
+            });
         }
         // The head of the answer has gone, and at trailers the host has no buffer into which a body
         // could be put: what is held cannot be shown any more.

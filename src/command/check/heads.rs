@@ -1,0 +1,76 @@
+//! Answers whose heads wait (`limits.hold_head`): Envoy must stop at heads, and have room.
+
+use serde::Deserialize;
+
+use super::envoy::{Envoy, Manager};
+use super::finding::{Findings, Severity};
+use super::node::Node;
+use super::plugin::Plugin;
+use crate::config::leaf::Size;
+
+/// The field, and its bytes if they are not zero.
+fn hold_head<'a>(plugin: &Plugin<'a>) -> Option<(Node<'a>, usize)> {
+    let node = plugin.config.at(&["limits", "hold_head"])?;
+    let size = Size::deserialize(node.value).ok()?.bytes();
+    (size > 0).then_some((node, size))
+}
+
+/// Envoy hands no body to a filter that has stopped at a head, unless the option says so.
+pub(super) fn stopped(plugin: &Plugin<'_>, stops: bool, findings: &mut Findings) {
+    if let Some((node, _)) = hold_head(plugin)
+        && !stops
+    {
+        let reason = "needs `allow_on_headers_stop_iteration: true` (Envoy 1.35 and later; a WasmPlugin cannot say it): without it every answer that is held ends as a 504";
+        plugin.find(findings, Severity::Error, &node, reason);
+    }
+}
+
+/// What is taken out of a stopped answer goes through the listener's buffer once more.
+pub(super) fn room(
+    envoy: &Envoy<'_>,
+    manager: &Manager<'_>,
+    plugin: &Plugin<'_>,
+    findings: &mut Findings,
+) {
+    let Some((node, held)) = hold_head(plugin) else {
+        return;
+    };
+    let listener = envoy.listeners.iter().find(|l| l.contains(&manager.chain));
+    let Some(room) = listener.map(limit) else {
+        return;
+    };
+    if held.saturating_add(MARGIN) > room {
+        let reason = format!(
+            "the listener's `per_connection_buffer_limit_bytes` must be 64 KiB more, and is {room}: an answer of that size would end the proxy"
+        );
+        plugin.find(findings, Severity::Error, &node, reason);
+    }
+    for upstream in plugin.upstreams() {
+        let named = |c: &&Node<'_>| c.text("name") == upstream.cluster;
+        let piece = envoy.clusters.iter().find(named).map(limit);
+        if let Some(piece) = piece.filter(|piece| piece.saturating_add(READ) > room) {
+            let reason = format!(
+                "the listener's `per_connection_buffer_limit_bytes` must be 128 KiB more than that of the cluster of {}, which is {piece}: an answer that comes faster ends as a 500",
+                upstream.name
+            );
+            plugin.find(findings, Severity::Warning, &node, reason);
+        }
+    }
+}
+
+/// The limit of a listener's or cluster's buffers.
+fn limit(node: &Node<'_>) -> usize {
+    node.get("per_connection_buffer_limit_bytes")
+        .and_then(|n| n.value.as_u64())
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(DEFAULT)
+}
+
+/// What Envoy takes where nothing is said.
+const DEFAULT: usize = 1 << 20;
+
+/// By so much an answer may exceed `hold_head` with its last piece.
+const MARGIN: usize = 64 << 10;
+
+/// By so much one read of Envoy's may exceed the limit of a connection.
+const READ: usize = 128 << 10;
