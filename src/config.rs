@@ -191,7 +191,8 @@ pub struct Limits {
     /// The head of an answer that is held waits until so many bytes of its body have come: if all
     /// of it comes before, a bad one is a clean 502, not a cut connection. 0: no head waits. Needs
     /// `allow_on_headers_stop_iteration: true` of Envoy's filter, without which every such answer is
-    /// a 504, and 64 KiB more in the listener's `per_connection_buffer_limit_bytes`.
+    /// a 504. The listener's `per_connection_buffer_limit_bytes` must be larger by the cluster's and
+    /// 128 KiB, or large answers may be a 500.
     pub hold_head: Size,
 }
 

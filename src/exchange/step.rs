@@ -204,9 +204,9 @@ pub enum Reply {
 pub enum ReplyPiece {
     /// It passes as it is.
     Pass,
-    /// It is taken out of the stream; the exchange holds it, and the head waits on.
+    /// The exchange has it, and the head waits on.
     Take,
-    /// This passes in its place, after the head if that has waited.
+    /// This passes in its place; if the head has waited, after that and in place of all pieces so far.
     Emit(Vec<u8>),
     /// The answer cannot be shown, and its head has waited: a denial takes its place.
     Refuse(Denial),

@@ -43,6 +43,8 @@ pub(super) struct Flow {
     trailers: bool,
     /// The head of the answer waits for its body, which is paused.
     head_waits: bool,
+    /// Bytes of the answer's body that the host keeps while the head waits. The exchange has them.
+    kept: usize,
     /// A denial or an answer of ours was sent: nothing may pass or be resumed any more.
     closed: bool,
     /// The stream has ended.
@@ -149,14 +151,16 @@ impl Stream {
 
     fn response_piece(&self, size: usize, ends: bool) -> Result<Action, Failed> {
         let mut flow = self.flow.borrow_mut();
-        let bytes = io::body(BufferType::HttpResponseBody, size)?;
+        let bytes = response_body(flow.kept, size)?;
         let piece =
             flow.exchange
                 .response_piece(&mut self.shared.worker.borrow_mut(), &bytes, ends);
         match piece {
             ReplyPiece::Pass => Ok(Action::Continue),
+            // The host keeps it: what takes its place in the end is then never larger than what the
+            // host's buffer has had room for. Of a body over its limit Envoy would die.
             ReplyPiece::Take => {
-                io::replace(BufferType::HttpResponseBody, size, &[])?;
+                flow.kept = size;
                 Ok(Action::Pause)
             }
             ReplyPiece::Emit(bytes) => {
@@ -164,7 +168,7 @@ impl Stream {
                 if size > 0 || !bytes.is_empty() {
                     io::replace(BufferType::HttpResponseBody, size, &bytes)?;
                 }
-                flow.head_waits = false;
+                (flow.head_waits, flow.kept) = (false, 0);
                 Ok(Action::Continue)
             }
             ReplyPiece::Refuse(denial) => {
@@ -536,8 +540,9 @@ impl HttpContext for Stream {
             flow.head_waits
         };
         if head_waits {
+            let kept = self.flow.borrow().kept;
             let judged = io::strip(MapType::HttpResponseTrailers)
-                .and_then(|()| self.response_piece(0, true));
+                .and_then(|()| self.response_piece(kept, true));
             return judged.unwrap_or_else(|Failed| {
                 let _gone = hostcalls::reset_http_response();
                 Action::Pause
@@ -580,6 +585,18 @@ impl Drop for Stream {
 
 /// The most bytes of a body that are paused.
 const PAUSED: usize = 16 * 1024;
+
+/// The bytes of an answer's body from `start` to `end`.
+fn response_body(start: usize, end: usize) -> Result<Vec<u8>, Failed> {
+    let size = end.checked_sub(start).ok_or(Failed)?;
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    match hostcalls::get_buffer(BufferType::HttpResponseBody, start, size) {
+        Ok(Some(bytes)) if bytes.len() == size => Ok(bytes),
+        Ok(_) | Err(_) => Err(Failed),
+    }
+}
 
 fn failed() -> Denial {
     Denial::new(500, "host", "the proxy could not apply the decision")

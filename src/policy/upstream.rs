@@ -7,9 +7,7 @@ use super::Bound;
 use crate::config::Document;
 use crate::config::error::Problems;
 use crate::config::leaf::{Count, Size};
-use crate::config::upstream::{
-    Metadata, Options, Rules, Status, Targets, Upstream as Doc, Verify,
-};
+use crate::config::upstream::{Metadata, Options, Rules, Status, Targets, Upstream as Doc, Verify};
 use crate::config::write::{Absent, WriteBody};
 use crate::params;
 use crate::promql::Confiner;

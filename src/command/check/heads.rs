@@ -25,7 +25,7 @@ pub(super) fn stopped(plugin: &Plugin<'_>, stops: bool, findings: &mut Findings)
     }
 }
 
-/// What is taken out of a stopped answer goes through the listener's buffer once more.
+/// A stopped answer is in the listener's buffer, and so is the piece that comes next.
 pub(super) fn room(
     envoy: &Envoy<'_>,
     manager: &Manager<'_>,
@@ -39,21 +39,16 @@ pub(super) fn room(
     let Some(room) = listener.map(limit) else {
         return;
     };
-    if held.saturating_add(MARGIN) > room {
-        let reason = format!(
-            "the listener's `per_connection_buffer_limit_bytes` must be 64 KiB more, and is {room}: an answer of that size would end the proxy"
-        );
-        plugin.find(findings, Severity::Error, &node, reason);
-    }
     for upstream in plugin.upstreams() {
         let named = |c: &&Node<'_>| c.text("name") == upstream.cluster;
-        let piece = envoy.clusters.iter().find(named).map(limit);
-        if let Some(piece) = piece.filter(|piece| piece.saturating_add(READ) > room) {
+        let piece = envoy.clusters.iter().find(named).map_or(0, limit);
+        let needed = held.saturating_add(piece).saturating_add(READ);
+        if needed > room {
             let reason = format!(
-                "the listener's `per_connection_buffer_limit_bytes` must be 128 KiB more than that of the cluster of {}, which is {piece}: an answer that comes faster ends as a 500",
+                "with the cluster of {} it needs {needed} bytes of the listener's `per_connection_buffer_limit_bytes`, which is {room}: larger answers may end as a 500",
                 upstream.name
             );
-            plugin.find(findings, Severity::Warning, &node, reason);
+            plugin.find(findings, Severity::Error, &node, reason);
         }
     }
 }
@@ -68,9 +63,6 @@ fn limit(node: &Node<'_>) -> usize {
 
 /// What Envoy takes where nothing is said.
 const DEFAULT: usize = 1 << 20;
-
-/// By so much an answer may exceed `hold_head` with its last piece.
-const MARGIN: usize = 64 << 10;
 
 /// By so much one read of Envoy's may exceed the limit of a connection.
 const READ: usize = 128 << 10;

@@ -82,9 +82,10 @@ impl Held {
     /// What may leave of the whole body.
     pub(super) fn whole(mut self, plan: &Plan, worker: &mut Worker) -> Result<Vec<u8>, Denial> {
         let bytes = self.release(plan, worker);
+        let room = bytes.len().max(ROOM);
         let shown = self.judge(plan, bytes)?;
-        // A host that has paused dies of a body over its buffer's limit.
-        if self.head_waits && shown.len() > plan.hold_head.saturating_add(HOLD_HEAD_MARGIN) {
+        // A host that has paused may have room for what it has had before, and no more.
+        if self.head_waits && shown.len() > room {
             return Err(deny::answer(&AnswerError::Limit));
         }
         Ok(shown)
@@ -181,6 +182,5 @@ impl Plan {
 /// Bytes of an error's body that are read to reword it.
 const REWORDED: usize = 64 * 1024;
 
-/// So many bytes over `hold_head` an answer may have whose last piece came when its head still
-/// waited: the host's buffer must have room for them.
-const HOLD_HEAD_MARGIN: usize = 64 * 1024;
+/// Bytes that any host's buffer has room for.
+const ROOM: usize = 16 * 1024;
