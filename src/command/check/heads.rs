@@ -25,6 +25,14 @@ pub(super) fn stopped(plugin: &Plugin<'_>, stops: bool, findings: &mut Findings)
     }
 }
 
+/// What is not seen of a gateway of Istio's.
+pub(super) fn unseen(plugin: &Plugin<'_>, findings: &mut Findings) {
+    if let Some((node, _)) = hold_head(plugin) {
+        let reason = "the listener's `per_connection_buffer_limit_bytes` (1 MiB where nothing is said) must be larger by that of the clusters and 128 KiB, and is not looked at";
+        plugin.find(findings, Severity::Note, &node, reason);
+    }
+}
+
 /// A stopped answer is in the listener's buffer, and so is the piece that comes next.
 pub(super) fn room(
     envoy: &Envoy<'_>,

@@ -37,6 +37,7 @@ pub(super) fn envoy_filter<'a>(
         if let Some(plugin) = &plugin {
             plugin.compile(findings);
             heads::stopped(plugin, filter.stops_at_heads(), findings);
+            heads::unseen(plugin, findings);
             certificates(plugin, findings);
         }
         applied(&patch, plugin.as_ref(), findings);
