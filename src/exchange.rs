@@ -206,9 +206,14 @@ impl Exchange {
     }
 
     /// Judges an answer by its head. `ends`: no body follows.
-    pub fn response_headers(&mut self, head: &ResponseHead, ends: bool) -> Reply {
+    pub fn response_headers(
+        &mut self,
+        worker: &mut Worker,
+        head: &ResponseHead,
+        ends: bool,
+    ) -> Reply {
         match self.state {
-            State::Going => self.answer.head(head, ends),
+            State::Going => self.answer.head(worker, head, ends),
             // An answer to a request that never went on is one of our own or the host's.
             State::New | State::Keys(..) | State::Lookup(_) | State::Refused => Reply::Pass,
         }

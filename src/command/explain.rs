@@ -271,7 +271,11 @@ impl Run<'_> {
         let head = ResponseHead {
             headers: Headers::new(fields),
         };
-        match self.exchange.response_headers(&head, body.is_empty()) {
+        let worker = &mut self.worker;
+        match self
+            .exchange
+            .response_headers(worker, &head, body.is_empty())
+        {
             Reply::Refuse(denial) => return self.refused(&denial),
             Reply::Pass | Reply::Edit(_) | Reply::Hold(_) => {}
         }

@@ -1,5 +1,6 @@
 //! Answers: which must be filtered, verified or reworded, and that nothing else of them leaves.
 
+mod blocks;
 mod head;
 mod held;
 mod plan;
@@ -110,11 +111,11 @@ impl Answer {
     }
 
     /// Judges the head of an answer.
-    pub(super) fn head(&mut self, head: &ResponseHead, ends: bool) -> Reply {
+    pub(super) fn head(&mut self, worker: &mut Worker, head: &ResponseHead, ends: bool) -> Reply {
         let Some(plan) = &self.plan else {
             return Reply::Pass;
         };
-        let (reply, mode) = plan.head(head, ends);
+        let (reply, mode) = plan.head(worker, head, ends);
         self.mode = mode;
         reply
     }

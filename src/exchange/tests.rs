@@ -86,7 +86,7 @@ fn an_answer_that_does_not_come_whole_is_cut() {
         ]),
     };
     assert!(matches!(
-        exchange.response_headers(&head, false),
+        exchange.response_headers(&mut worker, &head, false),
         Reply::Edit(_)
     ));
     let piece = exchange.response_piece(&mut worker, b"{\"status\"", false);

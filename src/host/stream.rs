@@ -492,9 +492,11 @@ impl HttpContext for Stream {
             return Action::Continue;
         }
         let reply = match io::head(MapType::HttpResponseHeaders) {
-            Ok(headers) => flow
-                .exchange
-                .response_headers(&ResponseHead { headers }, ends),
+            Ok(headers) => {
+                let worker = &mut self.shared.worker.borrow_mut();
+                flow.exchange
+                    .response_headers(worker, &ResponseHead { headers }, ends)
+            }
             Err(Failed) => Reply::Refuse(failed()),
         };
         let (edits, action) = match reply {

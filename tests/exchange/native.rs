@@ -172,7 +172,10 @@ impl Flow<'_> {
         let given = ResponseHead {
             headers: Headers::new(head.clone()),
         };
-        match self.exchange.response_headers(&given, body.is_empty()) {
+        match self
+            .exchange
+            .response_headers(worker, &given, body.is_empty())
+        {
             Reply::Pass => {}
             Reply::Edit(edits) | Reply::Hold(edits) => edits.apply(&mut head),
             Reply::Refuse(denial) => return self.refuse(&denial),

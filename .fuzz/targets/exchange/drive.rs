@@ -207,7 +207,10 @@ impl<'a> Flow<'a> {
         let head = ResponseHead {
             headers: Headers::new(given.head),
         };
-        match self.exchange.response_headers(&head, given.body.is_empty()) {
+        match self
+            .exchange
+            .response_headers(worker, &head, given.body.is_empty())
+        {
             Reply::Pass => {}
             Reply::Edit(edits) | Reply::Hold(edits) => edits.apply(&mut reply.head),
             Reply::Refuse(denial) => {

@@ -7,13 +7,19 @@ use crate::deny::Denial;
 use crate::exchange::deny;
 use crate::exchange::proof::Proof;
 use crate::exchange::step::{Edits, Reply};
+use crate::exchange::worker::Worker;
 use crate::http::ResponseHead;
 use crate::respond::{self, AnswerError};
 use crate::route::Endpoint;
 
 impl Plan {
     /// Judges the head of an answer.
-    pub(super) fn head(&self, head: &ResponseHead, ends: bool) -> (Reply, Mode) {
+    pub(super) fn head(
+        &self,
+        worker: &mut Worker,
+        head: &ResponseHead,
+        ends: bool,
+    ) -> (Reply, Mode) {
         let status = head.status();
         let good = (200..300).contains(&status);
         if ends || matches!(status, 204 | 304) {
@@ -35,12 +41,11 @@ impl Plan {
             }
         }
         let mode = if good {
-            self.success(head, &mut edits)
+            self.success(worker, head, &mut edits)
         } else {
             edits.set("content-type", "application/json");
             edits.remove("content-encoding");
-            let mode = self.hold(head, Then::Reword(status));
-            Ok(mode)
+            self.hold(worker, head, Then::Reword(status))
         };
         match mode {
             Ok(Mode::Hold(held)) if held.head_waits => (Reply::Hold(edits), Mode::Hold(held)),
@@ -60,7 +65,12 @@ impl Plan {
     }
 
     /// What becomes of the body of a 2xx answer.
-    fn success(&self, head: &ResponseHead, edits: &mut Edits) -> Result<Mode, Denial> {
+    fn success(
+        &self,
+        worker: &mut Worker,
+        head: &ResponseHead,
+        edits: &mut Edits,
+    ) -> Result<Mode, Denial> {
         let encoded = self.encoding(head).is_some();
         let proof =
             || Proof::of(self.endpoint, head).ok_or_else(|| deny::answer(&AnswerError::Shape));
@@ -78,20 +88,20 @@ impl Plan {
                 } else {
                     Then::Verify(proof()?)
                 };
-                Ok(self.hold(head, then))
+                self.hold(worker, head, then)
             }
             Success::VerifyStream | Success::CutWarnings if encoded => {
                 Err(deny::answer(&AnswerError::Encoding))
             }
             Success::VerifyStream => {
                 let proof = proof()?;
-                Ok(match proof.scanner(&self.scope, self.cuts_warnings()) {
-                    Some(scanner) => Mode::Verify {
+                match proof.scanner(&self.scope, self.cuts_warnings()) {
+                    Some(scanner) => Ok(Mode::Verify {
                         scanner,
                         counted: 0,
-                    },
-                    None => self.hold(head, Then::Verify(proof)),
-                })
+                    }),
+                    None => self.hold(worker, head, Then::Verify(proof)),
+                }
             }
             Success::CutWarnings if is_json(head) => Ok(Mode::Cut(respond::WarningCutter::new())),
             Success::CutWarnings => Err(deny::answer(&AnswerError::Json)),
@@ -100,12 +110,13 @@ impl Plan {
 
     /// Holds a body. The head waits for it if it may turn out small enough; what is to be decoded
     /// may grow.
-    fn hold(&self, head: &ResponseHead, then: Then) -> Mode {
-        let encoding = self.encoding(head);
-        let small = declared(head).is_none_or(|n| n <= self.hold_head);
+    fn hold(&self, worker: &mut Worker, head: &ResponseHead, then: Then) -> Result<Mode, Denial> {
+        let (encoding, declared) = (self.encoding(head), declared(head));
+        let small = declared.is_none_or(|n| n <= self.hold_head);
         let decoded = encoding.is_some() && !matches!(then, Then::Reword(_));
-        let head_waits = self.hold_head > 0 && small && !decoded;
-        Mode::Hold(Held::new(encoding, then, head_waits))
+        let mut held = Held::expect(self, worker, declared, encoding, then)?;
+        held.head_waits = self.hold_head > 0 && small && !decoded;
+        Ok(Mode::Hold(held))
     }
 
     /// The encoding that must be undone before the body is read. That of a remote read is part of

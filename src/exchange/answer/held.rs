@@ -1,5 +1,6 @@
 //! A body that is held until it is whole, and what is made of it then.
 
+use super::blocks::Blocks;
 use super::plan::Plan;
 use crate::deny::Denial;
 use crate::exchange::deny;
@@ -11,8 +12,8 @@ use crate::route::{Endpoint, Kind};
 /// A body that is held.
 #[derive(Debug)]
 pub(super) struct Held {
-    bytes: Vec<u8>,
-    /// What of it is counted in the worker's budget.
+    bytes: Blocks,
+    /// What is counted for it in the worker's budget: what has come, or is to come.
     counted: usize,
     encoding: Option<Vec<u8>>,
     then: Then,
@@ -29,14 +30,27 @@ pub(super) enum Then {
 }
 
 impl Held {
-    pub(super) fn new(encoding: Option<Vec<u8>>, then: Then, head_waits: bool) -> Self {
-        Self {
-            bytes: Vec::new(),
-            counted: 0,
+    /// A body that is still to come, of so many bytes if that is declared. They are counted at once:
+    /// while its head has not gone, one that is over the budget can be refused in words.
+    pub(super) fn expect(
+        plan: &Plan,
+        worker: &mut Worker,
+        declared: Option<usize>,
+        encoding: Option<Vec<u8>>,
+        then: Then,
+    ) -> Result<Self, Denial> {
+        let counted = declared.unwrap_or(ROOM).min(plan.most(then));
+        let budget = &mut worker.budget;
+        budget
+            .hold(&plan.holder, counted)
+            .map_err(|_| deny::held())?;
+        Ok(Self {
+            bytes: Blocks::expect(declared.map_or(0, |_| counted)),
+            counted,
             encoding,
             then,
-            head_waits,
-        }
+            head_waits: false,
+        })
     }
 
     /// Takes a piece.
@@ -46,23 +60,20 @@ impl Held {
         worker: &mut Worker,
         piece: &[u8],
     ) -> Result<(), Denial> {
-        let limit = match self.then {
-            Then::Filter | Then::Verify(_) => plan.limit,
-            Then::Reword(_) => REWORDED,
-        };
-        if self.bytes.len().saturating_add(piece.len()) > limit {
+        let len = self.bytes.len().saturating_add(piece.len());
+        if len > plan.most(self.then) {
             return match self.then {
                 Then::Filter | Then::Verify(_) => Err(deny::answer(&AnswerError::Limit)),
                 // The rest of an error's text is not needed to reword it.
                 Then::Reword(_) => Ok(()),
             };
         }
-        worker
-            .budget
-            .hold(&plan.holder, piece.len())
-            .map_err(|_| deny::held())?;
-        self.counted = self.counted.saturating_add(piece.len());
-        self.bytes.extend_from_slice(piece);
+        if let Some(more) = len.checked_sub(self.counted) {
+            let budget = &mut worker.budget;
+            budget.hold(&plan.holder, more).map_err(|_| deny::held())?;
+            self.counted = len;
+        }
+        self.bytes.push(piece);
         Ok(())
     }
 
@@ -76,7 +87,7 @@ impl Held {
     pub(super) fn release(&mut self, plan: &Plan, worker: &mut Worker) -> Vec<u8> {
         let counted = std::mem::take(&mut self.counted);
         worker.budget.release(&plan.holder, counted);
-        std::mem::take(&mut self.bytes)
+        self.bytes.join()
     }
 
     /// What may leave of the whole body.
@@ -119,6 +130,14 @@ impl Held {
 }
 
 impl Plan {
+    /// The most bytes that are held.
+    fn most(&self, then: Then) -> usize {
+        match then {
+            Then::Filter | Then::Verify(_) => self.limit,
+            Then::Reword(_) => REWORDED,
+        }
+    }
+
     fn filter(&self, bytes: Vec<u8>) -> Result<Vec<u8>, AnswerError> {
         let scope = &self.scope;
         match self.endpoint {

@@ -10,8 +10,14 @@ const LIMITS: &str = "                    limits: { hold_head: 256KiB }\n";
 fn good() -> String {
     BOOTSTRAP
         .replace(SEAL, &format!("{SEAL}{LIMITS}"))
-        .replace("  - name: receive\n", "  - name: receive\n    per_connection_buffer_limit_bytes: 262144\n")
-        .replace("  - name: query\n", "  - name: query\n    per_connection_buffer_limit_bytes: 262144\n")
+        .replace(
+            "  - name: receive\n",
+            "  - name: receive\n    per_connection_buffer_limit_bytes: 262144\n",
+        )
+        .replace(
+            "  - name: query\n",
+            "  - name: query\n    per_connection_buffer_limit_bytes: 262144\n",
+        )
 }
 
 #[test]
@@ -47,13 +53,18 @@ fn a_head_that_waits_needs_the_option_and_room() {
 
 #[test]
 fn where_no_head_waits_nothing_is_asked_of_the_listener() {
-    for from in ["                allow_on_headers_stop_iteration: true\n", "- name: gateway\n"] {
+    for from in [
+        "                allow_on_headers_stop_iteration: true\n",
+        "- name: gateway\n",
+    ] {
         let to = if from.starts_with('-') {
             "- name: gateway\n    per_connection_buffer_limit_bytes: 32768\n"
         } else {
             ""
         };
-        let off = good().replace("hold_head: 256KiB", "hold_head: 0").replace(from, to);
+        let off = good()
+            .replace("hold_head: 256KiB", "hold_head: 0")
+            .replace(from, to);
         assert_eq!(findings(&[("envoy.yaml", &off)]), Vec::<String>::new());
     }
 }
@@ -64,11 +75,21 @@ fn an_envoyfilter_can_let_heads_wait_and_a_wasmplugin_cannot() {
     let filter = include_str!("envoyfilter.yaml");
     let plugin = include_str!("wasmplugin.yaml");
     for (text, fits) in [(filter, true), (plugin, false)] {
-        let at = text.lines().find(|l| l.trim_start().starts_with("auth:")).unwrap();
+        let at = text
+            .lines()
+            .find(|l| l.trim_start().starts_with("auth:"))
+            .unwrap();
         let indent = at.len() - at.trim_start().len();
-        let line = format!("{}limits: {{ hold_head: 256KiB }}\n{at}", " ".repeat(indent));
+        let line = format!(
+            "{}limits: {{ hold_head: 256KiB }}\n{at}",
+            " ".repeat(indent)
+        );
         let text = text.replacen(at, &line, 1);
         let found = findings(&[("f.yaml", &text)]);
-        assert_eq!(!found.iter().any(|f| f.contains(expected)), fits, "{found:?}");
+        assert_eq!(
+            !found.iter().any(|f| f.contains(expected)),
+            fits,
+            "{found:?}"
+        );
     }
 }
