@@ -18,7 +18,7 @@ SIZES = {"1 KiB": 1 << 10, "100 KiB": 100 << 10, "10 MiB": 10 << 20}
 
 def run(stack, options, report):
     report.add([alone(wasm) for wasm in (False, True)])
-    paths = {f"/api/v1/label/{name.replace(' ', '_')}/values": (name, size) for name, size in SIZES.items()}
+    paths = {f"/api/v1/label/of_{name.replace(' ', '_')}/values": (name, size) for name, size in SIZES.items()}
     files = {path: stack.write(f"values-{size}.json", values(size)) for path, (_, size) in paths.items()}
     text = rules(10 << 20)
     files["/api/v1/rules"] = stack.write("rules.json", text)
@@ -61,7 +61,10 @@ def over(rows, base):
 
 def check(ours, token, text):
     """The filter shows all groups of the tenant, and none else."""
-    shown = web.Client(ours.port, token).get("/api/v1/rules").json()["data"]["groups"]
+    answer = web.Client(ours.port, token).get("/api/v1/rules")
+    if answer.status != 200:
+        raise Wrong(f"the rules were answered by {answer}")
+    shown = answer.json()["data"]["groups"]
     own = [g for g in json.loads(text)["data"]["groups"] if g["file"].endswith(f"{TENANT}.yaml")]
     if shown != own:
         raise Wrong(f"{len(shown)} groups are shown, {len(own)} are the tenant's")
