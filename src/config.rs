@@ -186,8 +186,14 @@ pub struct Limits {
     /// How long a look-up that a request waits for may take.
     pub lookup_timeout: Duration,
     /// How long a body may take to come whole, where it is held until then. Over it: 408 for a
-    /// request; an answer is cut.
+    /// request; 504 for an answer whose head has waited, any other is cut.
     pub gather_timeout: Duration,
+    /// The head of an answer that is held waits until so many bytes of its body have come: if all
+    /// of it comes before, a bad one is a clean 502, not a cut connection. 0: no head waits. Needs
+    /// `allow_on_headers_stop_iteration: true` of Envoy's filter, without which every such answer is
+    /// a 504. The listener's `per_connection_buffer_limit_bytes` must be larger by the cluster's and
+    /// 128 KiB, or large answers may be a 500.
+    pub hold_head: Size,
 }
 
 impl Default for Limits {
@@ -200,6 +206,7 @@ impl Default for Limits {
             parameters: Count::new(64),
             lookup_timeout: Duration::from_secs(5),
             gather_timeout: Duration::from_secs(30),
+            hold_head: Size::from_bytes(0),
         }
     }
 }

@@ -206,9 +206,14 @@ impl Exchange {
     }
 
     /// Judges an answer by its head. `ends`: no body follows.
-    pub fn response_headers(&mut self, head: &ResponseHead, ends: bool) -> Reply {
+    pub fn response_headers(
+        &mut self,
+        worker: &mut Worker,
+        head: &ResponseHead,
+        ends: bool,
+    ) -> Reply {
         match self.state {
-            State::Going => self.answer.head(head, ends),
+            State::Going => self.answer.head(worker, head, ends),
             // An answer to a request that never went on is one of our own or the host's.
             State::New | State::Keys(..) | State::Lookup(_) | State::Refused => Reply::Pass,
         }
@@ -248,15 +253,14 @@ impl Exchange {
     /// `gather_timeout` has passed since it saw the body's head; none: no body is waited for.
     pub fn overdue(&mut self, worker: &mut Worker) -> Option<Overdue> {
         if self.answer.is_held() {
-            self.answer.give_up(worker);
-            return Some(Overdue::Answer(deny::late_answer()));
+            return Some(self.answer.overdue(worker));
         }
         if !self.gathers() {
             return None;
         }
         self.request.release(worker);
         self.state = State::Refused;
-        Some(Overdue::Request(deny::late_request()))
+        Some(Overdue::Refuse(deny::late_request()))
     }
 
     /// Whether the host must hold the request's body back: a call-out is pending.
@@ -403,7 +407,9 @@ impl Exchange {
             | Endpoint::Features
             | Endpoint::AlertmanagerAlerts
             | Endpoint::AlertGroups
-            | Endpoint::Silences => read::parameters(self, worker, grant, call, now),
+            | Endpoint::Silences
+            | Endpoint::AlertmanagerStatus
+            | Endpoint::Receivers => read::parameters(self, worker, grant, call, now),
             // Public endpoints went on before authentication.
             Endpoint::Healthy | Endpoint::Ready => Err(deny::internal()),
         }

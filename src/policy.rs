@@ -45,6 +45,8 @@ pub struct Policy {
     pub lookup_timeout: f64,
     /// Seconds that a held body may take to come whole.
     pub gather_timeout: f64,
+    /// Up to so many bytes of the body the head of a held answer waits; 0: it never does.
+    pub hold_head: usize,
     /// Whether a denial's line has the query.
     pub log_queries: bool,
     /// What access logs and later filters may read of a request.
@@ -166,6 +168,10 @@ impl Policy {
         if doc.limits.gather_timeout.secs() < 1.0 {
             problems.add("limits.gather_timeout", "must be at least 1s");
         }
+        let hold_head = doc.limits.hold_head.bytes();
+        if hold_head != 0 && !(16 << 10..=16 << 20).contains(&hold_head) {
+            problems.add("limits.hold_head", "must be 0, or from 16KiB to 16MiB");
+        }
         let percent = doc.limits.grant_share.get();
         if percent == 0 || percent > 100 {
             problems.add("limits.grant_share", "must be from 1 to 100 percent");
@@ -217,6 +223,7 @@ impl Policy {
             max_parameters: doc.limits.parameters.get(),
             lookup_timeout: doc.limits.lookup_timeout.secs(),
             gather_timeout: doc.limits.gather_timeout.secs(),
+            hold_head,
             log_queries: doc.log.queries,
             properties: doc.log.properties.clone(),
             bounds: global.into_iter().collect(),

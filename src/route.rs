@@ -82,6 +82,10 @@ pub enum Endpoint {
     DeleteSilence,
     /// POST `/api/v2/alerts`
     PostAlerts,
+    /// `/api/v2/status`
+    AlertmanagerStatus,
+    /// `/api/v2/receivers`
+    Receivers,
     /// `/-/healthy`
     Healthy,
     /// `/-/ready`
@@ -245,6 +249,8 @@ impl Endpoint {
             Self::Silence => "am_silence",
             Self::DeleteSilence => "am_delete_silence",
             Self::PostAlerts => "am_post_alerts",
+            Self::AlertmanagerStatus => "am_status",
+            Self::Receivers => "am_receivers",
             Self::Healthy => "healthy",
             Self::Ready => "ready",
         }
@@ -278,7 +284,9 @@ impl Endpoint {
             | Self::AlertmanagerAlerts
             | Self::AlertGroups
             | Self::Silences
-            | Self::Silence => Access::Read,
+            | Self::Silence
+            | Self::AlertmanagerStatus
+            | Self::Receivers => Access::Read,
         }
     }
 
@@ -314,6 +322,8 @@ impl Endpoint {
             | Self::Silences
             | Self::Silence
             | Self::DeleteSilence
+            | Self::AlertmanagerStatus
+            | Self::Receivers
             | Self::Healthy
             | Self::Ready => Carry::Query,
         }
@@ -343,6 +353,8 @@ impl Endpoint {
             | Self::Targets
             | Self::RemoteWrite
             | Self::PostAlerts
+            | Self::AlertmanagerStatus
+            | Self::Receivers
             | Self::Healthy
             | Self::Ready => true,
             Self::Otlp => kind != Kind::Receive,

@@ -4,6 +4,7 @@ mod environment;
 mod envoy;
 mod finding;
 mod gateway_api;
+mod heads;
 mod istio;
 mod known;
 mod manifest;

@@ -271,15 +271,22 @@ impl Run<'_> {
         let head = ResponseHead {
             headers: Headers::new(fields),
         };
-        match self.exchange.response_headers(&head, body.is_empty()) {
+        let worker = &mut self.worker;
+        match self
+            .exchange
+            .response_headers(worker, &head, body.is_empty())
+        {
             Reply::Refuse(denial) => return self.refused(&denial),
-            Reply::Pass | Reply::Edit(_) => {}
+            Reply::Pass | Reply::Edit(_) | Reply::Hold(_) => {}
         }
         let shown = if self.exchange.reads_response_body() {
             match self.exchange.response_piece(&mut self.worker, body, true) {
                 ReplyPiece::Pass => body.to_vec(),
                 ReplyPiece::Emit(body) => body,
-                ReplyPiece::Cut(denial) => return self.refused(&denial),
+                ReplyPiece::Take => Vec::new(),
+                ReplyPiece::Refuse(denial) | ReplyPiece::Cut(denial) => {
+                    return self.refused(&denial);
+                }
             }
         } else {
             body.to_vec()

@@ -106,6 +106,8 @@ pub struct Options {
 
     /// Whether tenants may post alerts to Alertmanager.
     pub post_alerts: Option<bool>,
+    /// What `/api/v2/status` and `/api/v2/receivers` of Alertmanager answer.
+    pub status: Option<Status>,
 }
 
 /// A matcher that every request carries.
@@ -133,7 +135,7 @@ pub struct AllowList {
 #[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Metadata {
-    /// 403.
+    /// 404.
     #[default]
     Deny,
     /// A success without any entry: Grafana stays quiet.
@@ -147,13 +149,26 @@ pub enum Metadata {
 #[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
-    /// 403.
+    /// 404.
     #[default]
     Deny,
     /// A success without any target.
     Empty,
     /// The active targets whose labels are in scope.
     Filtered,
+}
+
+/// What `/api/v2/status` and `/api/v2/receivers` answer. What Alertmanager says there is its whole
+/// configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// 404.
+    #[default]
+    Deny,
+    /// A success that tells nothing: Grafana's test of the data source asks for it.
+    Empty,
 }
 
 /// Which rules are shown besides those that carry the enforced labels.

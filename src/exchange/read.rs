@@ -8,7 +8,7 @@ use super::body::Request;
 use super::step::{Lookup, Step};
 use super::worker::Worker;
 use super::{Audit, Call, Exchange, Pending, Purpose, deny, select};
-use crate::config::upstream::{Metadata, Targets};
+use crate::config::upstream::{Metadata, Status, Targets};
 use crate::deny::Denial;
 use crate::grant::Grant;
 use crate::http::UnixTime;
@@ -366,6 +366,10 @@ fn empty_success(upstream: &Upstream, endpoint: Endpoint) -> Option<&'static str
         Some(r#"{"status":"success","data":{}}"#)
     } else if endpoint == Endpoint::Targets && upstream.targets == Targets::Empty {
         Some(r#"{"status":"success","data":{"activeTargets":[],"droppedTargets":[]}}"#)
+    } else if endpoint == Endpoint::AlertmanagerStatus && upstream.status == Status::Empty {
+        Some(ALERTMANAGER_STATUS)
+    } else if endpoint == Endpoint::Receivers && upstream.status == Status::Empty {
+        Some("[]")
     } else {
         None
     }
@@ -432,6 +436,15 @@ fn is_form(value: &[u8]) -> bool {
 fn not_a_form() -> Denial {
     deny::media("the body must be `application/x-www-form-urlencoded`")
 }
+
+/// The status of an Alertmanager of which nothing is told: no version, no peers, and the smallest
+/// configuration that clients can read.
+const ALERTMANAGER_STATUS: &str = concat!(
+    r#"{"cluster":{"status":"disabled","peers":[]},"#,
+    r#""config":{"original":"route:\n  receiver: none\nreceivers:\n- name: none\n"},"#,
+    r#""uptime":"1970-01-01T00:00:00.000Z","#,
+    r#""versionInfo":{"branch":"","buildDate":"","buildUser":"","goVersion":"","revision":"","version":""}}"#,
+);
 
 /// The canonical content type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";

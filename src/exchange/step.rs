@@ -192,6 +192,8 @@ pub enum Reply {
     Pass,
     /// It goes on, changed; its body comes to [`super::Exchange::response_piece`].
     Edit(Edits),
+    /// It is changed and waits for its body, which comes to [`super::Exchange::response_piece`].
+    Hold(Edits),
     /// It is replaced by a denial.
     Refuse(Denial),
 }
@@ -202,8 +204,12 @@ pub enum Reply {
 pub enum ReplyPiece {
     /// It passes as it is.
     Pass,
-    /// This passes in its place.
+    /// The exchange has it, and the head waits on.
+    Take,
+    /// This passes in its place; if the head has waited, after that and in place of all pieces so far.
     Emit(Vec<u8>),
+    /// The answer cannot be shown, and its head has waited: a denial takes its place.
+    Refuse(Denial),
     /// The answer cannot be shown, and its head has gone: the stream is reset. The denial is for
     /// the log.
     Cut(Denial),
@@ -213,10 +219,10 @@ pub enum ReplyPiece {
 #[must_use]
 #[derive(Debug)]
 pub enum Overdue {
-    /// The request is answered with a denial.
-    Request(Denial),
+    /// The request is answered with a denial: no head of an answer has gone.
+    Refuse(Denial),
     /// The answer is cut: its head has gone. The denial is for the log.
-    Answer(Denial),
+    Cut(Denial),
 }
 
 /// A question to an upstream that a request waits for.

@@ -18,13 +18,17 @@ impl Verifier for Nothing {
 }
 
 fn worker() -> Worker {
+    limited("")
+}
+
+fn limited(limits: &str) -> Worker {
     let hash: String = hmac_sha256::Hash::hash(b"a-secret-of-32-bytes-at-the-least")
         .iter()
         .map(|b| format!("{b:02x}"))
         .collect();
     let text = format!(
         r#"{{"auth": {{"static": [{{"name": "a", "bearer_sha256": "{hash}", "grant": {{"tenants": ["a"]}}}}]}},
-            "upstreams": [{{"prometheus": {{"hosts": ["h"]}}}}]}}"#
+            "limits": {{{limits}}}, "upstreams": [{{"prometheus": {{"hosts": ["h"]}}}}]}}"#
     );
     let document = Document::from_json(text.as_bytes()).unwrap();
     Worker::new(&document, &|_| None, 1).unwrap()
@@ -63,7 +67,7 @@ fn a_form_that_does_not_come_whole_is_given_up() {
         Piece::Take
     ));
     assert_eq!(worker.budget.held(), 7);
-    let Some(Overdue::Request(denial)) = exchange.overdue(&mut worker) else {
+    let Some(Overdue::Refuse(denial)) = exchange.overdue(&mut worker) else {
         panic!("it is waited for");
     };
     assert_eq!((denial.status, worker.budget.held()), (408, 0));
@@ -74,30 +78,85 @@ fn a_form_that_does_not_come_whole_is_given_up() {
     ));
 }
 
+/// The head of an answer to `/api/v1/rules`, asked for before.
+fn rules(worker: &mut Worker, exchange: &mut Exchange, more: &[(&str, &str)]) -> Reply {
+    let step = ask(worker, exchange, "GET", "/api/v1/rules");
+    assert!(matches!(step, Step::Edit(_)) && !exchange.gathers());
+    let fields = [(":status", "200"), ("content-type", "application/json")];
+    let fields = fields.iter().chain(more);
+    let head = ResponseHead {
+        headers: Headers::new(
+            fields
+                .map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec()))
+                .collect(),
+        ),
+    };
+    exchange.response_headers(worker, &head, false)
+}
+
 #[test]
 fn an_answer_that_does_not_come_whole_is_cut() {
     let (mut worker, mut exchange) = (worker(), Exchange::default());
-    let step = ask(&mut worker, &mut exchange, "GET", "/api/v1/rules");
-    assert!(matches!(step, Step::Edit(_)) && !exchange.gathers());
-    let head = ResponseHead {
-        headers: Headers::new(vec![
-            (":status".into(), b"200".to_vec()),
-            ("content-type".into(), b"application/json".to_vec()),
-        ]),
-    };
-    assert!(matches!(
-        exchange.response_headers(&head, false),
-        Reply::Edit(_)
-    ));
+    let reply = rules(&mut worker, &mut exchange, &[]);
+    assert!(matches!(reply, Reply::Edit(_)));
     let piece = exchange.response_piece(&mut worker, b"{\"status\"", false);
     assert!(matches!(piece, ReplyPiece::Emit(out) if out.is_empty()));
-    assert!(exchange.gathers() && worker.budget.held() == 9);
+    assert!(exchange.gathers() && worker.budget.held() == 16 << 10);
     assert!(matches!(
         exchange.overdue(&mut worker),
-        Some(Overdue::Answer(_))
+        Some(Overdue::Cut(_))
     ));
     assert_eq!(worker.budget.held(), 0);
     let piece = exchange.response_piece(&mut worker, b":\"success\"}", true);
     assert!(matches!(piece, ReplyPiece::Cut(_)));
     assert!(exchange.overdue(&mut worker).is_none());
+}
+
+#[test]
+fn an_answer_that_does_not_come_whole_is_refused_while_its_head_waits() {
+    let mut worker = limited(r#""hold_head": "16KiB""#);
+    for piece in [16 << 10, (16 << 10) + 1] {
+        let mut exchange = Exchange::default();
+        let reply = rules(&mut worker, &mut exchange, &[]);
+        assert!(matches!(reply, Reply::Hold(_)));
+        let waits = piece <= 16 << 10;
+        let taken = exchange.response_piece(&mut worker, &vec![b' '; piece], false);
+        assert_eq!(matches!(taken, ReplyPiece::Take), waits, "{taken:?}");
+        let late = exchange.overdue(&mut worker);
+        match late {
+            Some(Overdue::Refuse(denial)) => assert!(waits && denial.status == 504),
+            Some(Overdue::Cut(_)) => assert!(!waits),
+            None => panic!("it is waited for"),
+        }
+        assert_eq!(worker.budget.held(), 0);
+        exchange.end(&mut worker);
+    }
+}
+
+#[test]
+fn a_head_waits_for_no_body_that_is_known_to_be_larger_or_may_grow() {
+    let mut worker = limited(r#""hold_head": "16KiB""#);
+    for (name, value) in [("content-length", "16385"), ("content-encoding", "gzip")] {
+        let reply = rules(&mut worker, &mut Exchange::default(), &[(name, value)]);
+        assert!(matches!(reply, Reply::Edit(_)), "{name}: {reply:?}");
+    }
+}
+
+#[test]
+fn a_declared_answer_over_the_budget_is_refused_before_its_head_goes() {
+    let mut worker = limited(r#""worker_memory": "1MiB", "grant_share": 50"#);
+    let declared = [("content-length", "300000")];
+    let mut first = Exchange::default();
+    let reply = rules(&mut worker, &mut first, &declared);
+    assert!(matches!(reply, Reply::Edit(_)) && worker.budget.held() == 300_000);
+    let mut second = Exchange::default();
+    let Reply::Refuse(denial) = rules(&mut worker, &mut second, &declared) else {
+        panic!("there is no room for it");
+    };
+    assert_eq!((denial.status, denial.reason), (503, "memory"));
+    first.end(&mut worker);
+    second.end(&mut worker);
+    assert_eq!(worker.budget.held(), 0);
+    let reply = rules(&mut worker, &mut Exchange::default(), &declared);
+    assert!(matches!(reply, Reply::Edit(_)));
 }

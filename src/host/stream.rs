@@ -2,7 +2,8 @@
 //! is applied.
 //!
 //! Bodies are taken piece by piece and emptied, and the callbacks return `Continue`: the one way
-//! that works whatever the host's buffer limits are. A pause is only for a call-out.
+//! that works whatever the host's buffer limits are. A pause is only for a call-out, and for the head
+//! of an answer where the policy says that the host can.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -40,6 +41,10 @@ pub(super) struct Flow {
     emitted: bool,
     /// Trailers came while the request waited.
     trailers: bool,
+    /// The head of the answer waits for its body, which is paused.
+    head_waits: bool,
+    /// Bytes of the answer's body that the host keeps while the head waits. The exchange has them.
+    kept: usize,
     /// A denial or an answer of ours was sent: nothing may pass or be resumed any more.
     closed: bool,
     /// The stream has ended.
@@ -146,15 +151,30 @@ impl Stream {
 
     fn response_piece(&self, size: usize, ends: bool) -> Result<Action, Failed> {
         let mut flow = self.flow.borrow_mut();
-        let bytes = io::body(BufferType::HttpResponseBody, size)?;
+        let bytes = response_body(flow.kept, size)?;
         let piece =
             flow.exchange
                 .response_piece(&mut self.shared.worker.borrow_mut(), &bytes, ends);
         match piece {
             ReplyPiece::Pass => Ok(Action::Continue),
+            // The host keeps it: what takes its place in the end is then never larger than what the
+            // host's buffer has had room for. Of a body over its limit Envoy would die.
+            ReplyPiece::Take => {
+                flow.kept = size;
+                Ok(Action::Pause)
+            }
             ReplyPiece::Emit(bytes) => {
-                io::replace(BufferType::HttpResponseBody, size, &bytes)?;
+                // A body that trailers end before it began has no buffer.
+                if size > 0 || !bytes.is_empty() {
+                    io::replace(BufferType::HttpResponseBody, size, &bytes)?;
+                }
+                (flow.head_waits, flow.kept) = (false, 0);
                 Ok(Action::Continue)
+            }
+            ReplyPiece::Refuse(denial) => {
+                let _gone = io::replace(BufferType::HttpResponseBody, size, &[]);
+                flow.refuse_answer(&self.shared, &denial);
+                Ok(Action::Pause)
             }
             ReplyPiece::Cut(denial) => {
                 io::replace(BufferType::HttpResponseBody, size, &[])?;
@@ -178,9 +198,15 @@ impl Flow {
         }
         match self.exchange.overdue(&mut shared.worker.borrow_mut()) {
             None => {}
-            Some(Overdue::Request(denial)) => self.refuse(shared, &denial),
-            Some(Overdue::Answer(denial)) => self.cut(shared, &denial),
+            Some(Overdue::Refuse(denial)) => self.refuse(shared, &denial),
+            Some(Overdue::Cut(denial)) => self.cut(shared, &denial),
         }
+    }
+
+    /// Puts a denial in the place of an answer whose head has not gone.
+    fn refuse_answer(&mut self, shared: &Shared, denial: &Denial) {
+        shared.meter.borrow_mut().count(ANSWERS, denial.reason);
+        self.refuse(shared, denial);
     }
 
     /// Resets an answer whose head has gone.
@@ -466,26 +492,32 @@ impl HttpContext for Stream {
             return Action::Continue;
         }
         let reply = match io::head(MapType::HttpResponseHeaders) {
-            Ok(headers) => flow
-                .exchange
-                .response_headers(&ResponseHead { headers }, ends),
+            Ok(headers) => {
+                let worker = &mut self.shared.worker.borrow_mut();
+                flow.exchange
+                    .response_headers(worker, &ResponseHead { headers }, ends)
+            }
             Err(Failed) => Reply::Refuse(failed()),
         };
-        let denial = match reply {
+        let (edits, action) = match reply {
             Reply::Pass => return Action::Continue,
-            Reply::Edit(edits) => match io::apply(MapType::HttpResponseHeaders, &edits) {
-                Ok(()) => {
-                    drop(flow);
-                    self.watch();
-                    return Action::Continue;
-                }
-                Err(Failed) => failed(),
-            },
-            Reply::Refuse(denial) => denial,
+            Reply::Edit(edits) => (edits, Action::Continue),
+            Reply::Hold(edits) => {
+                flow.head_waits = true;
+                (edits, Action::Pause)
+            }
+            Reply::Refuse(denial) => {
+                flow.refuse_answer(&self.shared, &denial);
+                return Action::Pause;
+            }
         };
-        self.shared.meter.borrow_mut().count(ANSWERS, denial.reason);
-        flow.refuse(&self.shared, &denial);
-        Action::Pause
+        if io::apply(MapType::HttpResponseHeaders, &edits).is_err() {
+            flow.refuse_answer(&self.shared, &failed());
+            return Action::Pause;
+        }
+        drop(flow);
+        self.watch();
+        action
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
@@ -502,11 +534,21 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        {
+        let head_waits = {
             let flow = self.flow.borrow();
             if flow.closed || !flow.exchange.reads_response_body() {
                 return Action::Continue;
             }
+            flow.head_waits
+        };
+        if head_waits {
+            let kept = self.flow.borrow().kept;
+            let judged = io::strip(MapType::HttpResponseTrailers)
+                .and_then(|()| self.response_piece(kept, true));
+            return judged.unwrap_or_else(|Failed| {
+                let _gone = hostcalls::reset_http_response();
+                Action::Pause
+            });
         }
         // The head of the answer has gone, and at trailers the host has no buffer into which a body
         // could be put: what is held cannot be shown any more.
@@ -545,6 +587,18 @@ impl Drop for Stream {
 
 /// The most bytes of a body that are paused.
 const PAUSED: usize = 16 * 1024;
+
+/// The bytes of an answer's body from `start` to `end`.
+fn response_body(start: usize, end: usize) -> Result<Vec<u8>, Failed> {
+    let size = end.checked_sub(start).ok_or(Failed)?;
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    match hostcalls::get_buffer(BufferType::HttpResponseBody, start, size) {
+        Ok(Some(bytes)) if bytes.len() == size => Ok(bytes),
+        Ok(_) | Err(_) => Err(Failed),
+    }
+}
 
 fn failed() -> Denial {
     Denial::new(500, "host", "the proxy could not apply the decision")

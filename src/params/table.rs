@@ -198,7 +198,10 @@ fn lists(kind: Kind, endpoint: Endpoint) -> [&'static [Spec]; 4] {
         Endpoint::Targets => [TARGETS, BROWSER, &[], &[]],
         Endpoint::AlertmanagerAlerts | Endpoint::AlertGroups => [AM_ALERTS, BROWSER, &[], &[]],
         Endpoint::Silences => [AM_SILENCES, BROWSER, &[], &[]],
-        Endpoint::BuildInfo | Endpoint::Features => [BROWSER, &[], &[], &[]],
+        Endpoint::BuildInfo
+        | Endpoint::Features
+        | Endpoint::AlertmanagerStatus
+        | Endpoint::Receivers => [BROWSER, &[], &[], &[]],
         Endpoint::RemoteRead
         | Endpoint::RemoteWrite
         | Endpoint::Receive

@@ -7,7 +7,7 @@ use super::Bound;
 use crate::config::Document;
 use crate::config::error::Problems;
 use crate::config::leaf::{Count, Size};
-use crate::config::upstream::{Metadata, Options, Rules, Targets, Upstream as Doc, Verify};
+use crate::config::upstream::{Metadata, Options, Rules, Status, Targets, Upstream as Doc, Verify};
 use crate::config::write::{Absent, WriteBody};
 use crate::params;
 use crate::promql::Confiner;
@@ -66,6 +66,8 @@ pub struct Upstream {
     pub metadata: Metadata,
     /// What targets answers.
     pub targets: Targets,
+    /// What the status of Alertmanager answers.
+    pub status: Status,
     /// Proof on the answer.
     pub verify: Verify,
     hosts: Vec<String>,
@@ -140,6 +142,7 @@ impl Upstream {
             rules: options.rules.unwrap_or_default(),
             metadata: options.metadata.unwrap_or_default(),
             targets: options.targets.unwrap_or_default(),
+            status: options.status.unwrap_or_default(),
             verify: options.verify.unwrap_or_default(),
             hosts: hosts(options, &at("hosts"), problems),
             federate: options.federate.unwrap_or_default(),
@@ -188,6 +191,7 @@ impl Upstream {
             Endpoint::Metadata => self.metadata != Metadata::Deny,
             Endpoint::Targets => self.targets != Targets::Deny,
             Endpoint::PostAlerts => self.post_alerts,
+            Endpoint::AlertmanagerStatus | Endpoint::Receivers => self.status != Status::Deny,
             Endpoint::Healthy => self.healthy,
             Endpoint::Ready => self.ready,
             Endpoint::RemoteWrite => self.writes,
@@ -420,7 +424,7 @@ fn refuse_foreign_options(
             "is missing: look-ups need the name of the Envoy cluster",
         );
     }
-    let options: [(&str, bool, bool); 20] = [
+    let options: [(&str, bool, bool); 21] = [
         ("on_conflict", o.on_conflict.is_some(), filters),
         ("guards", o.guards.is_some(), filters),
         ("max_points", o.max_points.is_some(), reads),
@@ -452,6 +456,7 @@ fn refuse_foreign_options(
             o.post_alerts.is_some(),
             kind == Kind::Alertmanager,
         ),
+        ("status", o.status.is_some(), kind == Kind::Alertmanager),
         ("matchers", !o.matchers.is_empty(), filters),
     ];
     for (name, given, fits) in options {

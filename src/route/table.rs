@@ -153,6 +153,8 @@ pub static ROWS: &[Row] = &[
     Row::get(A, "", Silence)
         .at(Path::Silence)
         .with_delete(DeleteSilence),
+    Row::get(A, "/api/v2/status", AlertmanagerStatus),
+    Row::get(A, "/api/v2/receivers", Receivers),
     Row::get(ALL, "/-/healthy", Healthy).with_head(),
     Row::get(ALL, "/-/ready", Ready).with_head(),
 ];

@@ -138,7 +138,7 @@ fn no_two_endpoints_share_a_name() {
     names.dedup();
     let all = names.len();
     names.dedup_by_key(|e| e.name());
-    assert_eq!((all, names.len()), (30, 30));
+    assert_eq!((all, names.len()), (32, 32));
 }
 
 proptest! {

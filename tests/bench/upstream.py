@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import threading
 
 import stack as stacks
@@ -31,6 +32,8 @@ class Upstream:
             "recorder": self.recorder.server_address[1], "check": CHECK,
         }
         path = stack.write("nginx.conf", conf)
+        # Started by root, nginx reads files as somebody else.
+        os.chmod(stack.directory, 0o711)
         argv = [stacks.tool("nginx"), "-c", path, "-p", stack.directory, "-e", "stderr"]
         stack.start("nginx", argv, f"http://127.0.0.1:{self.port}/")
 

@@ -172,9 +172,12 @@ impl Flow<'_> {
         let given = ResponseHead {
             headers: Headers::new(head.clone()),
         };
-        match self.exchange.response_headers(&given, body.is_empty()) {
+        match self
+            .exchange
+            .response_headers(worker, &given, body.is_empty())
+        {
             Reply::Pass => {}
-            Reply::Edit(edits) => edits.apply(&mut head),
+            Reply::Edit(edits) | Reply::Hold(edits) => edits.apply(&mut head),
             Reply::Refuse(denial) => return self.refuse(&denial),
         }
         let mut got = Vec::new();
@@ -185,7 +188,9 @@ impl Flow<'_> {
                 .response_piece(worker, part, pieces.peek().is_none())
             {
                 ReplyPiece::Pass => got.extend_from_slice(part),
+                ReplyPiece::Take => assert!(got.is_empty(), "the head waits behind its body"),
                 ReplyPiece::Emit(bytes) => got.extend(bytes),
+                ReplyPiece::Refuse(denial) => return self.refuse(&denial),
                 ReplyPiece::Cut(denial) => {
                     self.seen.cut = true;
                     self.seen.reason = Some(denial.reason.to_owned());

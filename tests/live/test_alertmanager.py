@@ -42,7 +42,11 @@ def document():
     off = {"prefix": "/off", "upstream_prefix": "/am"}
     return {
         "auth": {"issuers": [ISSUER.config(admins={"claim": "/role", "any_of": ["admin"], "read": "all", "write": "all"})]},
-        "upstreams": [{"alertmanager": {**host, **served, "seal": "s" * 32}}, {"alertmanager": {**host, **off, "seal": "o" * 32}}],
+        "upstreams": [
+            {"alertmanager": {**host, **served, "seal": "s" * 32}},
+            {"alertmanager": {**host, **off, "seal": "o" * 32}},
+            {"alertmanager": {**host, "prefix": "/told", "upstream_prefix": "/am", "status": "empty", "seal": "t" * 32}},
+        ],
     }
 
 
@@ -203,6 +207,35 @@ class WhatSilencesShow(Alertmanager):
                 kept = direct(f"/api/v2/silence/{answer.json()['silenceID']}").json()["matchers"]
                 exact = [m for m in kept if m["name"] == "tenant_id" and m["value"] == "team-a" and not m["isRegex"] and m["isEqual"]]
                 self.assertTrue(exact, kept)
+
+
+class WhatTheStatusTells(Alertmanager):
+    """What Grafana asks for when an Alertmanager data source is saved and tested."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.callers = callers.callers(GATEWAY.port, ISSUER, prefix="/told")
+
+    def test_the_test_of_grafana_finds_an_alertmanager_of_prometheus(self):
+        # With a success here it takes the gateway for another implementation.
+        self.assertEqual(self.callers["A"].get("/alertmanager/api/v2/status").status, 404)
+        self.shows("GET status", lambda c: c.get("/api/v2/status"), '"versionInfo"')
+
+    def test_it_has_the_shape_of_alertmanager_and_nothing_of_the_real_one(self):
+        told, real = self.callers["A"].get("/api/v2/status"), direct("/api/v2/status").json()
+        shape = lambda value: {k: shape(v) for k, v in sorted(value.items())} if isinstance(value, dict) else type(value).__name__
+        wanted = shape(real)
+        wanted["cluster"].pop("name", None)
+        wanted["cluster"]["peers"] = "list"
+        self.assertEqual(shape(told.json()), wanted)
+        self.assertEqual(told.headers["content-type"], "application/json")
+        for secret in (real["versionInfo"]["goVersion"], real["uptime"], "group_by", "alertname"):
+            self.assertIn(secret, json.dumps(real))
+            self.assertNotIn(secret, told.text)
+
+    def test_no_receiver_is_told(self):
+        self.shows("GET receivers", lambda c: c.get("/api/v2/receivers"), "[]")
+        self.assertEqual(self.callers["A"].get("/api/v2/receivers").json(), [])
 
 
 class WhatIsDenied(Alertmanager):

@@ -51,7 +51,7 @@ def document():
             {"prometheus": {**host, "cluster": "prometheus", "seal": "p" * 32, **prometheus}},
             {"prometheus": {**host, "cluster": "prometheus", "seal": "d" * 32, "prefix": "/plain"}},
             {"receive": {**host, "cluster": "receive", "seal": "r" * 32, "prefix": "/receive"}},
-            {"alertmanager": {**host, "cluster": "alertmanager", "seal": "a" * 32, "prefix": "/am", "post_alerts": True}},
+            {"alertmanager": {**host, "cluster": "alertmanager", "seal": "a" * 32, "prefix": "/am", "post_alerts": True, "status": "empty"}},
         ],
     }
 
@@ -158,6 +158,13 @@ class Amtool(Clients):
             self.am(tenant, "alert", "add", f"{word}_fired", "severity=page", f"--annotation=summary={word}-annotation")
         self.each(lambda t: self.am(t, "-o", "extended", "alert", "query"), "{word}_fired", "{word}-annotation")
         self.each(lambda t: self.am(t, "-o", "json", "alert", "query", "severity=page"), "{word}_fired")
+
+    def test_what_amtool_shows_of_the_status_is_nobodys(self):
+        """Alertmanager's own configuration, its name of a receiver and its version do not get through."""
+        for tenant in data.WORDS:
+            self.assertIn("receiver: none", self.am(tenant, "config", "show"))
+            self.assertIn("disabled", self.am(tenant, "cluster", "show"))
+            self.assertIn("none", self.am(tenant, "config", "routes", "show"))
 
     def test_silence_add_query_and_expire(self):
         ids = {}

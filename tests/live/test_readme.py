@@ -98,7 +98,7 @@ class TheEndpointTable(unittest.TestCase):
 """,
         "thanos": "\n  - thanos: {hosts: [h], cluster: c, metadata: empty, targets: empty, public: [/-/healthy, /-/ready]}\n",
         "receive": "\n  - receive: {hosts: [h], cluster: c}\n",
-        "alertmanager": "\n  - alertmanager: {hosts: [h], cluster: c, post_alerts: true}\n",
+        "alertmanager": "\n  - alertmanager: {hosts: [h], cluster: c, post_alerts: true, status: empty}\n",
     }
 
     @classmethod

@@ -8,7 +8,7 @@ import stack as stacks
 PROMETHEUS_FEATURES = "exemplar-storage,promql-experimental-functions,native-histograms,search-api"
 
 
-def prometheus(stack, config=None, name="prometheus", *, rules=None, flags=(), features=PROMETHEUS_FEATURES, data=None):
+def prometheus(stack, config=None, name="prometheus", *, rules=None, flags=(), features=PROMETHEUS_FEATURES, data=None, prefix=""):
     """A Prometheus that also takes remote-write."""
     port = stack.port()
     config = dict(config or {})
@@ -24,9 +24,10 @@ def prometheus(stack, config=None, name="prometheus", *, rules=None, flags=(), f
             f"--storage.tsdb.path={data or stack.path(name, 'data')}",
             "--web.enable-remote-write-receiver",
             f"--enable-feature={features}",
+            *([f"--web.route-prefix={prefix}"] if prefix else []),
             *flags,
         ],
-        f"http://127.0.0.1:{port}/-/ready",
+        f"http://127.0.0.1:{port}{prefix}/-/ready",
     )
     return port
 

@@ -140,6 +140,91 @@ fn a_filtered_answer_arrives_whole_whatever_its_pieces_and_end() {
     }
 }
 
+/// The head waits for so many bytes of the body.
+const HELD: usize = 16 << 10;
+
+fn waiting() -> (Vm, u32) {
+    let mut vm = Vm::start(|_| {});
+    vm.state().buffer_limit = 256 << 10;
+    let config = json!({
+        "auth": mint::auth(),
+        "limits": {"hold_head": HELD},
+        "upstreams": [{"prometheus": {"hosts": ["metrics.example"]}}],
+    });
+    let root = vm.configure(&config.to_string()).unwrap();
+    (vm, root)
+}
+
+#[test]
+fn an_answer_whose_head_waits_arrives_whole_whatever_its_pieces_and_end() {
+    let (mut vm, root) = waiting();
+    let request = head("GET", "/api/v1/rules", &mint::bearer("team-a"));
+    for own in [0, 5, 60, 120, 400] {
+        let text = rules(own);
+        for pieces in PIECES {
+            for end in [End::Last, End::Empty, End::Trailers] {
+                let manner = Manner {
+                    pieces,
+                    end,
+                    stop_iteration: true,
+                };
+                let script = Script::json(&text);
+                let outcome =
+                    vm.exchange(root, (&request, None), &script, manner, |_| Answer::reset());
+                let told = format!("{} bytes, {manner:?}: {outcome:?}", text.len());
+                if outcome.cut {
+                    assert!(end == End::Trailers && text.len() > HELD, "{told}");
+                } else {
+                    assert!(outcome.client.ended && !outcome.replied, "{told}");
+                    assert_eq!(
+                        outcome.client.text().matches("team-a").count(),
+                        own,
+                        "{told}"
+                    );
+                    assert!(!outcome.client.text().contains("team-b"), "{told}");
+                    assert_eq!(outcome.client.header("content-length"), None);
+                    let none = outcome.client.trailers.is_none_or(|t| t.is_empty());
+                    assert!(none, "trailers of the upstream went on");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_filtered_is_a_clean_refusal_while_its_head_waits() {
+    let (mut vm, root) = waiting();
+    let request = head("GET", "/api/v1/rules", &mint::bearer("team-a"));
+    for own in [0, 5, 60, 120, 400] {
+        let mut text = rules(own);
+        text.pop();
+        for pieces in PIECES {
+            for end in [End::Last, End::Empty, End::Trailers] {
+                let manner = Manner {
+                    pieces,
+                    end,
+                    stop_iteration: true,
+                };
+                let script = Script::json(&text);
+                let outcome =
+                    vm.exchange(root, (&request, None), &script, manner, |_| Answer::reset());
+                let told = format!("{} bytes, {manner:?}: {outcome:?}", text.len());
+                if text.len() <= HELD {
+                    assert_eq!(
+                        (outcome.replied, outcome.client.status()),
+                        (true, 502),
+                        "{told}"
+                    );
+                } else {
+                    assert!(outcome.cut || outcome.client.status() == 502, "{told}");
+                }
+                let shown = outcome.client.text();
+                assert!(!shown.contains("team-"), "{told}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_answer_that_passes_is_not_touched() {
     let (mut vm, root) = ready();

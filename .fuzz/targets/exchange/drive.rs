@@ -207,9 +207,12 @@ impl<'a> Flow<'a> {
         let head = ResponseHead {
             headers: Headers::new(given.head),
         };
-        match self.exchange.response_headers(&head, given.body.is_empty()) {
+        match self
+            .exchange
+            .response_headers(worker, &head, given.body.is_empty())
+        {
             Reply::Pass => {}
-            Reply::Edit(edits) => edits.apply(&mut reply.head),
+            Reply::Edit(edits) | Reply::Hold(edits) => edits.apply(&mut reply.head),
             Reply::Refuse(denial) => {
                 reply.body = denial.body(self.exchange.form());
                 self.run.reply = Some(reply);
@@ -223,7 +226,15 @@ impl<'a> Flow<'a> {
             left = rest;
             match self.exchange.response_piece(worker, piece, left.is_empty()) {
                 ReplyPiece::Pass => reply.body.extend_from_slice(piece),
+                ReplyPiece::Take => assert!(reply.body.is_empty()),
                 ReplyPiece::Emit(bytes) => reply.body.extend(bytes),
+                ReplyPiece::Refuse(denial) => {
+                    // Not a byte of it has left.
+                    assert!(reply.body.is_empty());
+                    reply.head = vec![(":status".into(), denial.status.to_string().into_bytes())];
+                    reply.body = denial.body(self.exchange.form());
+                    break;
+                }
                 ReplyPiece::Cut(_) => self.run.cut = true,
             }
             self.run.held.0 = self.run.held.0.max(worker.budget.held());

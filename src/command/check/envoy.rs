@@ -6,7 +6,7 @@ use super::known::ROUTER;
 use super::node::Node;
 use super::plugin::Plugin;
 use super::wasm::{Filter, Home};
-use super::{routes, tls};
+use super::{heads, routes, tls};
 
 /// All resources of Envoy in the files.
 #[derive(Default)]
@@ -129,6 +129,8 @@ impl<'a> Envoy<'a> {
             place(entry, before, after, plugin.as_ref(), findings);
             let Some(plugin) = plugin else { continue };
             plugin.compile(findings);
+            heads::stopped(&plugin, filter.stops_at_heads(), findings);
+            heads::room(self, manager, &plugin, findings);
             if plugin.certificates().is_some() {
                 tls::certificates(self, &manager.chain, &plugin, findings);
             }

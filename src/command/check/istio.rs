@@ -2,6 +2,7 @@
 
 use super::environment::Environment;
 use super::finding::{Findings, Severity};
+use super::heads;
 use super::known::{Anchor, ROUTER, anchor};
 use super::node::Node;
 use super::plugin::Plugin;
@@ -35,6 +36,8 @@ pub(super) fn envoy_filter<'a>(
         let plugin = filter.plugin(given, findings);
         if let Some(plugin) = &plugin {
             plugin.compile(findings);
+            heads::stopped(plugin, filter.stops_at_heads(), findings);
+            heads::unseen(plugin, findings);
             certificates(plugin, findings);
         }
         applied(&patch, plugin.as_ref(), findings);
@@ -230,6 +233,7 @@ pub(super) fn wasm_plugin<'a>(
     }
     let plugin = Plugin::new(config, None, environment);
     plugin.compile(findings);
+    heads::stopped(&plugin, false, findings);
     certificates(&plugin, findings);
     if early && let Some(verified) = plugin.verified_elsewhere() {
         let reason = "the phase `AUTHN` comes before `jwt_authn`, whose payload the filter is to read: use `phase: AUTHZ`";

@@ -126,6 +126,13 @@ impl<'a> Node<'a> {
         node
     }
 
+    /// Whether another node is at or below this one.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        std::ptr::eq(self.source, other.source)
+            && self.document == other.document
+            && other.path.starts_with(&self.path)
+    }
+
     /// The way to it as text: `a.b[1].c`.
     pub(super) fn way(&self) -> String {
         let mut text = String::new();

@@ -2,6 +2,7 @@
 
 mod around;
 mod envoy;
+mod heads;
 mod istio;
 mod security;
 mod shipped;

@@ -101,6 +101,12 @@ impl<'a> Filter<'a> {
         }
     }
 
+    /// Whether Envoy hands bodies to the filter when it has stopped at a head.
+    pub(super) fn stops_at_heads(&self) -> bool {
+        let settings = self.settings.as_ref();
+        settings.is_some_and(|s| s.is_true("allow_on_headers_stop_iteration"))
+    }
+
     /// What Envoy does when the filter cannot be had or fails.
     pub(super) fn settings(&self, home: Home, findings: &mut Findings) {
         self.types(home, findings);

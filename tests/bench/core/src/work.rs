@@ -118,7 +118,7 @@ impl Work {
         let mut exchange = Exchange::default();
         self.request(&mut exchange, &head, true);
         let fields = [(":status", "200"), ("content-type", "application/json")];
-        let reply = exchange.response_headers(&ResponseHead { headers: headers(&fields) }, false);
+        let reply = exchange.response_headers(&mut self.worker, &ResponseHead { headers: headers(&fields) }, false);
         assert!(matches!(reply, Reply::Edit(_)), "{reply:?}");
         let mut out = 0;
         for chunk in self.body.chunks(64 << 10) {
