@@ -1,12 +1,12 @@
 //! Signatures: by the host's own crypto where it has it, in the module elsewhere.
 
-use jwt_simple::{Error, JWTError};
 use jwt_simple::prelude::{
     Duration, ECDSAP256PublicKeyLike, ECDSAP384PublicKeyLike, ES256PublicKey, ES384PublicKey,
     Ed25519PublicKey, EdDSAPublicKeyLike, HS256Key, HS384Key, HS512Key, MACLike, NoCustomClaims,
     PS256PublicKey, PS384PublicKey, PS512PublicKey, RS256PublicKey, RS384PublicKey, RS512PublicKey,
     RSAPublicKeyLike, UnixTimeStamp, VerificationOptions,
 };
+use jwt_simple::{Error, JWTError};
 
 use super::der;
 use super::jose::Unverified;
