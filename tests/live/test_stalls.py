@@ -41,7 +41,7 @@ class OneTenantThatStalls(unittest.TestCase):
             "upstreams": [{"prometheus": {"hosts": [HOST], "cluster": "prometheus", "seal": "p" * 32}}],
             "limits": {"worker_memory": "8MiB", "grant_share": 50, "requests": REQUESTS},
         }
-        cls.gateway = gateway.Gateway(cls.stack, document, {"prometheus": port}, workers=WORKERS, timeout="30s").start()
+        cls.gateway = gateway.Gateway(cls.stack, document, {"prometheus": port}, workers=WORKERS, timeout="120s").start()
         cls.stack.wait("data of both", lambda: all(cls.query(t).status == 200 and w in cls.query(t).text for t, w in WORDS.items()), 60)
 
     @classmethod
@@ -121,7 +121,7 @@ class OneTenantThatStalls(unittest.TestCase):
             conn.connect(("127.0.0.1", self.gateway.port))
             conn.sendall(sent)
             self.open.append(conn)
-        self.stack.wait("their answers to have begun", lambda: self.answered() >= READERS, 30)
+        self.stack.wait("their answers to have begun", lambda: self.answered() >= READERS, 60)
         time.sleep(1)
         # They are being answered, and stay under way, for nobody takes the bytes.
         self.assertEqual(self.under_way(), READERS)
