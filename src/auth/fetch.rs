@@ -20,6 +20,8 @@ pub struct Fetch {
     pub cluster: String,
     /// `:authority`.
     pub authority: String,
+    /// `:scheme`. Providers name themselves by it in what discovery finds.
+    pub scheme: &'static str,
     /// `:path`.
     pub path: String,
     /// After how many seconds it is given up.

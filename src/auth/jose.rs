@@ -28,6 +28,13 @@ const REFUSED: [&str; 11] = [
 
 /// Takes a token apart.
 pub(super) fn parse(token: &str) -> Result<Unverified<'_>, Reason> {
+    let (mut token, claims) = parts(token)?;
+    token.claims = json::object(&claims).ok_or(Reason::Encoding)?;
+    Ok(token)
+}
+
+/// A token without its claims, and the bytes that should be these.
+pub(super) fn parts(token: &str) -> Result<(Unverified<'_>, Vec<u8>), Reason> {
     let mut parts = token.split('.');
     let (Some(header), Some(claims), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -39,16 +46,17 @@ pub(super) fn parse(token: &str) -> Result<Unverified<'_>, Reason> {
         .ok_or(Reason::Encoding)?;
     let header = json::object(&base64url(header)?).ok_or(Reason::Encoding)?;
     let (alg, kid, typ) = members(header)?;
-    let claims = json::object(&base64url(claims)?).ok_or(Reason::Encoding)?;
-    Ok(Unverified {
+    let claims = base64url(claims)?;
+    let token = Unverified {
         whole: token,
         signed,
         signature: base64url(signature)?,
         alg,
         kid,
         typ,
-        claims,
-    })
+        claims: Map::new(),
+    };
+    Ok((token, claims))
 }
 
 /// Whether a text has the outer form of a token.

@@ -30,6 +30,7 @@ const SPREAD: f64 = 0.3;
 pub(super) struct Remote {
     pub(super) issuer: String,
     pub(super) first: Target,
+    scheme: config::Scheme,
     discovery: Option<config::Discovery>,
     found: Option<(Target, f64)>,
     refresh: f64,
@@ -108,6 +109,11 @@ impl Remote {
                 authority: doc.authority.clone(),
                 path: first,
             },
+            scheme: doc.scheme.unwrap_or(if issuer.starts_with("http://") {
+                config::Scheme::Http
+            } else {
+                config::Scheme::Https
+            }),
             discovery: doc.discovery.clone(),
             found: None,
             refresh: doc.refresh.secs().max(1.0),
@@ -217,6 +223,7 @@ impl Remote {
             id: flight.id,
             cluster: flight.target.cluster.clone(),
             authority: flight.target.authority.clone(),
+            scheme: self.scheme.as_str(),
             path: flight.target.path.clone(),
             timeout: self.timeout,
         })

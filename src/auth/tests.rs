@@ -9,6 +9,7 @@ use crate::http::Headers;
 mod claims;
 mod keys;
 mod tokens;
+mod wycheproof;
 
 pub(super) const NOW: u64 = 1_800_000_000;
 

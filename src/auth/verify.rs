@@ -6,6 +6,7 @@ use jwt_simple::prelude::{
     PS256PublicKey, PS384PublicKey, PS512PublicKey, RS256PublicKey, RS384PublicKey, RS512PublicKey,
     RSAPublicKeyLike, UnixTimeStamp, VerificationOptions,
 };
+use jwt_simple::{Error, JWTError};
 
 use super::der;
 use super::jose::Unverified;
@@ -45,7 +46,8 @@ pub(super) enum Signature {
 
 /// Verifies a token's signature with a key that fits its algorithm.
 pub(super) fn signature(token: &Unverified<'_>, key: &Material, host: &dyn Verifier) -> Signature {
-    if let Some(verdict) = by_host(token, key, host) {
+    let signed = token.signed.as_bytes();
+    if let Some(verdict) = by_host(token.alg, key, signed, &token.signature, host) {
         return if verdict {
             Signature::Good
         } else {
@@ -59,20 +61,27 @@ pub(super) fn signature(token: &Unverified<'_>, key: &Material, host: &dyn Verif
     }
 }
 
-fn by_host(token: &Unverified<'_>, key: &Material, host: &dyn Verifier) -> Option<bool> {
-    match (token.alg, key) {
+/// What the host says of a signature in JOSE's form. `None` if it cannot tell.
+pub(super) fn by_host(
+    alg: Algorithm,
+    key: &Material,
+    signed: &[u8],
+    signature: &[u8],
+    host: &dyn Verifier,
+) -> Option<bool> {
+    match (alg, key) {
         (Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512, Material::Rsa { n, spki, .. }) => {
             // RFC 8017, 8.2.2: a signature is as long as the modulus, whatever the host thinks.
-            if token.signature.len() != n.len() {
+            if signature.len() != n.len() {
                 return Some(false);
             }
-            host.verify(token.alg, spki, token.signed.as_bytes(), &token.signature)
+            host.verify(alg, spki, signed, signature)
         }
         (
             Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512,
             Material::Ec { curve, spki, .. },
-        ) => match der::ecdsa_signature(*curve, &token.signature) {
-            Some(signature) => host.verify(token.alg, spki, token.signed.as_bytes(), &signature),
+        ) => match der::ecdsa_signature(*curve, signature) {
+            Some(signature) => host.verify(alg, spki, signed, &signature),
             None => Some(false),
         },
         (
@@ -96,11 +105,16 @@ fn options(token: &Unverified<'_>) -> VerificationOptions {
 
 /// `None` if the module has no such algorithm.
 fn in_module(token: &Unverified<'_>, key: &Material) -> Option<bool> {
+    judge(token, key).map(|verdict| verdict.is_ok())
+}
+
+/// What the library says of a token, its signature first. `None` if it has no such algorithm.
+pub(super) fn judge(token: &Unverified<'_>, key: &Material) -> Option<Result<(), Error>> {
     macro_rules! check {
         ($key:expr) => {
-            $key.is_ok_and(|k| {
+            $key.and_then(|k| {
                 k.verify_token::<NoCustomClaims>(token.whole, Some(options(token)))
-                    .is_ok()
+                    .map(drop)
             })
         };
     }
@@ -108,7 +122,7 @@ fn in_module(token: &Unverified<'_>, key: &Material) -> Option<bool> {
         ($kind:ident, $key:expr) => {
             $kind::from_bytes($key)
                 .verify_token::<NoCustomClaims>(token.whole, Some(options(token)))
-                .is_ok()
+                .map(drop)
         };
     }
     Some(match (key, token.alg) {
@@ -140,6 +154,6 @@ fn in_module(token: &Unverified<'_>, key: &Material) -> Option<bool> {
         (
             Material::Rsa { .. } | Material::Ec { .. } | Material::Ed25519(_) | Material::Secret(_),
             _,
-        ) => false,
+        ) => Err(JWTError::AlgorithmMismatch.into()),
     })
 }

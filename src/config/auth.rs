@@ -167,6 +167,10 @@ pub struct Remote {
     pub cluster: String,
     /// The `Host` of the key server.
     pub authority: String,
+    /// The `:scheme` that the key server sees: `https` unless the issuer's URL says `http`. Whether
+    /// the connection is encrypted, the cluster says.
+    #[serde(default)]
+    pub scheme: Option<Scheme>,
     /// The path of the key set. Exactly one of `path` and `discovery` is given.
     #[serde(default)]
     pub path: Option<String>,
@@ -182,6 +186,28 @@ pub struct Remote {
     /// How long keys are used after a refresh was due and failed.
     #[serde(default = "max_stale")]
     pub max_stale: Duration,
+}
+
+/// The scheme of a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 fn refresh() -> Duration {

@@ -85,13 +85,18 @@ pub(super) fn answer(body: &str) {
     let _gone = hostcalls::send_http_response(200, headers, Some(body.as_bytes()));
 }
 
-/// Starts a call-out.
+/// Starts a call-out to an upstream.
 pub(super) fn ask(lookup: &Lookup) -> Result<u32, Failed> {
+    call(lookup, "http")
+}
+
+/// Starts a call-out.
+pub(super) fn call(lookup: &Lookup, scheme: &str) -> Result<u32, Failed> {
     let mut headers: Vec<(&str, &str)> = vec![
         (":method", "GET"),
         (":path", &lookup.path),
         (":authority", &lookup.authority),
-        (":scheme", "http"),
+        (":scheme", scheme),
     ];
     headers.extend(lookup.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())));
     let timeout = Duration::from_secs_f64(lookup.timeout.clamp(0.001, 600.0));

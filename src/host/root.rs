@@ -150,7 +150,7 @@ impl Root {
                 headers: vec![("accept".into(), KEY_TYPES.into())],
                 timeout: fetch.timeout,
             };
-            match io::ask(&lookup) {
+            match io::call(&lookup, fetch.scheme) {
                 Ok(token) => {
                     self.fetches.insert(token, fetch.id);
                 }

@@ -68,8 +68,8 @@ end
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format(
-    'BENCH {"requests": %d, "microseconds": %d, "bytes": %d, "errors": %d, "p50": %g, "p99": %g}\n',
+    'BENCH {"requests": %d, "microseconds": %d, "bytes": %d, "errors": %d, "refused": %d, "p50": %g, "p99": %g}\n',
     summary.requests, summary.duration, summary.bytes,
-    e.connect + e.read + e.write + e.status + e.timeout,
+    e.connect + e.read + e.write + e.timeout, e.status,
     latency:percentile(50), latency:percentile(99)))
 end

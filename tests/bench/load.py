@@ -18,12 +18,14 @@ class Load:
     """Requests as templates (load.lua says what @N@, @S@ and @T@ stand for), and their tokens.
 
     `cold`: no token is sent twice to a candidate, so a round ends when its share is used up.
+    `refused`: every request must be refused; without it, none.
     """
 
-    def __init__(self, name, templates, tokens, *, connections=16, pause_ms=0, cold=False, warm=2000, workers=1, size=0):
+    def __init__(self, name, templates, tokens, *, connections=16, pause_ms=0, cold=False, warm=2000, workers=1, size=0,
+                 refused=False):
         self.name, self.templates, self.tokens = name, templates, tokens
         self.connections, self.pause_ms, self.cold = connections, pause_ms, cold
-        self.warm, self.workers, self.size = warm, workers, size
+        self.warm, self.workers, self.size, self.refused = warm, workers, size, refused
 
     def write(self, stack):
         """Writes the file for load.lua and returns its path."""

@@ -1,7 +1,8 @@
-"""`scripts/bench auth`: what a token costs, seen for the first time and again."""
+"""`scripts/bench auth`: what a token costs, seen for the first time and again, and a forged one."""
 
 import candidates as c
 import check
+import forged
 import queries
 from load import Load
 from rounds import measure, ratio
@@ -13,6 +14,10 @@ COLD = [c.BARE, c.NOOP, c.JWT, c.OURS]
 
 
 def run(stack, options, report):
+    if not options.loads or "forged" in options.loads:
+        forged.run(stack, options, report)
+    if options.loads and set(options.loads) <= {"forged"}:
+        return
     mint = Mint()
     upstream = Upstream(stack)
     all_of = {name: c.start(name, stack, upstream, mint, cache=1000) for name in (*WARM, c.JWT)}

@@ -27,7 +27,7 @@ def run(stack, options, report):
         for part in range(1, PARTS + 1):
             while taken < options.requests * part // PARTS:
                 done = loads.run(load, path, candidate.port, seconds=2, start=taken)
-                if done["errors"] or not done["requests"]:
+                if done["errors"] or done["refused"] or not done["requests"]:
                     raise RuntimeError(f"{name}: {done}")
                 taken += done["requests"]
             rows.append(sized(candidate, name, taken))

@@ -32,7 +32,8 @@ def one(load, path, candidate, taken, seconds, share):
     before = candidate.cpu()
     figures = loads.run(load, path, candidate.port, seconds=seconds, start=taken[candidate.name], count=share)
     figures["cpu"] = candidate.cpu() - before
-    if figures["errors"] or not figures["requests"]:
+    refused = figures["requests"] if load.refused else 0
+    if figures["errors"] or figures["refused"] != refused or not figures["requests"]:
         raise RuntimeError(f"{candidate.name} under {load.name}: {figures}")
     taken[candidate.name] += figures["requests"] + load.connections + 1
     return figures

@@ -3,19 +3,23 @@
 import argparse
 import concurrent.futures
 import json
+import os
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
 
-import client
-import config
-import expect
-import tokens
-import values
-from envoy import Envoy
-from promql import Parser
-from upstream import KeyServer, Upstream
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import client  # noqa: E402
+import config  # noqa: E402
+import expect  # noqa: E402
+import results  # noqa: E402
+import tokens  # noqa: E402
+import values  # noqa: E402
+from envoy import Envoy  # noqa: E402
+from promql import Parser  # noqa: E402
+from upstream import KeyServer, Upstream  # noqa: E402
 
 
 @dataclass
@@ -38,6 +42,10 @@ class Result:
 
     def late_only(self):
         return bool(self.wrong) and all("ms, expected at most" in w for w in self.wrong)
+
+    def is_of_time(self):
+        """Whether a busy machine may be why it failed: it was late, or keys were to be fetched in time."""
+        return self.late_only() or bool(self.wrong) and "jwks_server" in self.case
 
 
 class Runner:
@@ -67,10 +75,10 @@ class Runner:
             for done in pool.map(self.unit, units):
                 results += done
         # A machine with other work is no reason to fail on time: once more, alone.
-        again = [r for r in results if r.late_only()]
+        again = [r for r in results if r.is_of_time()]
         for late in again:
             results.remove(late)
-            self.say(f"again {late.case['id']}: it was late while other cases ran beside it")
+            self.say(f"again {late.case['id']}: it failed on time while other cases ran beside it")
             results += self.unit([late.case])
         return results
 
@@ -321,6 +329,17 @@ def load(paths, only):
     return cases
 
 
+def keep(options, all_results):
+    """Leaves the outcome by family, for scripts/figures."""
+    families = {}
+    for r in all_results:
+        counts = families.setdefault(r.case["id"].split("-")[0], [0, 0, 0])
+        counts[1 if r.wrong else 2 if r.skipped else 0] += 1
+    files = "+".join(sorted(os.path.splitext(os.path.basename(f))[0] for f in options.files))
+    version = "1.36" if "1.36" in options.binary else "1.40" if "1.40" in options.binary else "other"
+    results.record(f"cases-{files}-{version}", families=families)
+
+
 def main():
     parse = argparse.ArgumentParser()
     parse.add_argument("files", nargs="+")
@@ -340,14 +359,16 @@ def main():
             case["skip"] = reasons[case["id"]]
     started = time.monotonic()
     runner = Runner(options)
-    results = runner.run(cases)
-    failed = sorted(r.case["id"] for r in results if r.wrong)
-    skipped = sum(bool(r.skipped) for r in results)
+    done = runner.run(cases)
+    failed = sorted(r.case["id"] for r in done if r.wrong)
+    skipped = sum(bool(r.skipped) for r in done)
+    if not options.only and options.module:
+        keep(options, done)
     if failed:
         print(f"failed: {','.join(failed)}")
-    print(f"{len(results)} cases in {time.monotonic() - started:.0f} s")
-    print(f"{len(results) - len(failed) - skipped} passed, {len(failed)} failed, {skipped} skipped", flush=True)
-    sys.exit(1 if failed or not results else 0)
+    print(f"{len(done)} cases in {time.monotonic() - started:.0f} s")
+    print(f"{len(done) - len(failed) - skipped} passed, {len(failed)} failed, {skipped} skipped", flush=True)
+    sys.exit(1 if failed or not done else 0)
 
 
 if __name__ == "__main__":

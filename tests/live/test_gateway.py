@@ -1,10 +1,11 @@
-"""The shared base of these tests: a gateway in front of a real Prometheus."""
+"""The least of it: a gateway in front of a real Prometheus."""
 
 import unittest
 
 import gateway
 import issuer
 import stack
+import upstreams
 
 
 class AGatewayInFrontOfPrometheus(unittest.TestCase):
@@ -12,14 +13,7 @@ class AGatewayInFrontOfPrometheus(unittest.TestCase):
     def setUpClass(cls):
         cls.stack = stack.Stack("gateway")
         cls.addClassCleanup(cls.stack.end)
-        port = cls.stack.port()
-        config = cls.stack.write("prometheus.yml", "global: {}\n")
-        cls.stack.start(
-            "prometheus",
-            [stack.tool("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}",
-             f"--storage.tsdb.path={cls.stack.path('data')}"],
-            f"http://127.0.0.1:{port}/-/ready",
-        )
+        port = upstreams.prometheus(cls.stack)
         cls.issuer = issuer.Issuer()
         document = {
             "auth": {"issuers": [cls.issuer.config()]},

@@ -5,6 +5,7 @@ import threading
 import time
 import unittest
 
+import certificates
 import gateway
 import keyserver
 import recorder
@@ -264,6 +265,54 @@ class FaultsOfTheKeyServer(unittest.TestCase):
         self.assertEqual(self.ask(iss="https://mallory.test").status, 401)
         self.assertEqual(self.ask(seconds=-100).status, 401)
         self.assertEqual(self.gateway.client().get(*QUERY).status, 401)
+
+
+class OverHttp2AndTls(unittest.TestCase):
+    """The key server is an Envoy of its own: it has keys for whoever speaks HTTP/2 with `:scheme https`."""
+
+    HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    TLS = gateway.TYPE + "envoy.extensions.transport_sockets.tls.v3."
+
+    def start(self, **remote):
+        self.stack = stack.Stack("keys")
+        self.addCleanup(self.stack.end)
+        self.upstream = recorder.Recorder(self.stack)
+        self.addCleanup(self.upstream.close)
+        key, authority = Key("ES256", "one"), certificates.Authority(self.stack, "keys")
+        server = self.server(key, *authority.issue("keys.test"))
+        options = {"@type": gateway.TYPE + self.HTTP2, "explicit_http_config": {"http2_protocol_options": {}}}
+        trust = {"validation_context": {"trusted_ca": {"filename": authority.path}}}
+        socket = {"name": "tls", "typed_config": {"@type": self.TLS + "UpstreamTlsContext", "sni": "keys.test", "common_tls_context": trust}}
+        keys = gateway.cluster("keys", server.port, transport_socket=socket, typed_extension_protocol_options={self.HTTP2: options})
+        place = {"cluster": "keys", "authority": "keys.test", "path": "/jwks", **remote}
+        document = {
+            "auth": {"issuers": [signer.issuer({"remote": place})]},
+            "upstreams": [{"thanos": {"hosts": ["gateway.test"], "cluster": "query", "seal": "q" * 32}}],
+        }
+        made = gateway.Gateway(self.stack, document, {"query": self.upstream.port, "keys": keys}).start()
+        return lambda: made.client(token(key, claims("a"))).get(*QUERY).status
+
+    def server(self, key, certificate, private):
+        def route(scheme, status, body):
+            return {
+                "match": {"path": "/jwks", "headers": [{"name": ":scheme", "string_match": {"exact": scheme}}]},
+                "direct_response": {"status": status, "body": {"inline_string": body}},
+            }
+
+        routes = [route("https", 200, json.dumps(keyserver.jwks(key))), route("http", 400, "not by this scheme")]
+        pair = {"certificate_chain": {"filename": certificate}, "private_key": {"filename": private}}
+        tls = {"@type": self.TLS + "DownstreamTlsContext", "common_tls_context": {"tls_certificates": [pair], "alpn_protocols": ["h2"]}}
+        http = {"route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]}, "codec_type": "HTTP2"}
+        return gateway.Gateway(self.stack, {}, {}, name="keys", filters=[], http=http, tls={"name": "tls", "typed_config": tls}).start()
+
+    def test_it_sees_https_as_the_issuers_url_has_it(self):
+        ask = self.start()
+        self.stack.wait("the keys", lambda: ask() == 200, 30)
+
+    def test_it_sees_what_is_configured(self):
+        ask = self.start(scheme="http")
+        time.sleep(2)
+        self.assertEqual(ask(), 503)
 
 
 if __name__ == "__main__":

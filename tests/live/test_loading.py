@@ -7,6 +7,7 @@ import unittest
 import gateway
 import issuer
 import stack
+import upstreams
 import web
 
 SEAL = "seal-of-" + "x" * 24
@@ -100,11 +101,7 @@ PROMETHEUS = {}
 def prometheus(started):
     """One Prometheus for all tests of the stack."""
     if started.directory not in PROMETHEUS:
-        port = started.port()
-        config = started.write("prometheus.yml", "global: {}\n")
-        argv = [stack.tool("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
-        started.start("prometheus", [*argv, f"--storage.tsdb.path={started.path('data')}"], f"http://127.0.0.1:{port}/-/ready")
-        PROMETHEUS[started.directory] = port
+        PROMETHEUS[started.directory] = upstreams.prometheus(started)
     return PROMETHEUS[started.directory]
 
 

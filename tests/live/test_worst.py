@@ -6,6 +6,8 @@ import unittest
 import gateway
 import issuer
 import stack
+import upstreams
+from threads import spent, worker
 
 SIZE = 64 * 1024
 # Milliseconds of CPU for one request, all of it: head, form, query, reply.
@@ -137,14 +139,7 @@ class TheWorstQueries(unittest.TestCase):
     def setUpClass(cls):
         cls.stack = stack.Stack("worst")
         cls.addClassCleanup(cls.stack.end)
-        port = cls.stack.port()
-        config = cls.stack.write("prometheus.yml", "global: {}\n")
-        cls.stack.start(
-            "prometheus",
-            [stack.tool("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}",
-             f"--storage.tsdb.path={cls.stack.path('data')}"],
-            f"http://127.0.0.1:{port}/-/ready",
-        )
+        port = upstreams.prometheus(cls.stack)
         cls.issuer = issuer.Issuer()
         document = {
             "auth": {"issuers": [cls.issuer.config()]},
@@ -212,18 +207,3 @@ class TheWorstQueries(unittest.TestCase):
     def test_afterwards_a_plain_query_is_served(self):
         answer = self.client.form("/api/v1/query", {"query": "vector(1)"})
         self.assertEqual(answer.status, 200, answer)
-
-
-def worker(pid):
-    """The thread of Envoy's only worker."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/comm") as f:
-            if f.read().startswith("wrk:worker_0"):
-                return f"/proc/{pid}/task/{task}/schedstat"
-    raise RuntimeError("Envoy has no worker")
-
-
-def spent(thread):
-    """Nanoseconds of CPU of a thread."""
-    with open(thread) as f:
-        return int(f.read().split()[0])

@@ -12,10 +12,11 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-for folder in ("live", "twoparsers", "cases"):
+for folder in ("live", "twoparsers", "cases", "."):
     sys.path.insert(0, os.path.join(HERE, "..", folder))
 
 import gateway  # noqa: E402
+import results  # noqa: E402
 import stack  # noqa: E402
 import thanos  # noqa: E402
 import values  # noqa: E402
@@ -231,6 +232,7 @@ def main():
     print(f"{sums['done']} requests, {sums['hostile']} of them hostile, in {seconds:.0f} s: "
           + ", ".join(f"{v} {k.replace('_', ' ')}" for k, v in wrong.items())
           + f", {len(traps)} traps, {grows:+.2f} MiB per 100,000 requests over the second half, {points[-1][1] / 2**20:.0f} MiB at the end")
+    results.record("soak", requests=sums["done"], traps=len(traps), mib_per_100000=round(grows, 2), **wrong)
     sys.exit(0 if alive and not any(wrong.values()) and not traps and grows < 1 else 1)
 
 

@@ -11,8 +11,10 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "live"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 import gateway  # noqa: E402
+import results  # noqa: E402
 import stack  # noqa: E402
 from generate import Generator  # noqa: E402
 from judge import Finding, judge  # noqa: E402
@@ -222,6 +224,8 @@ def main():
     told = ", ".join(f"{counts[k]} {k}" for k in ("plain", "over HTTP/2", "not waited for"))
     print(f"statuses: {', '.join(f'{k[7:]}: {v}' for k, v in sorted(counts.items()) if k.startswith('status'))}")
     print(f"{counts['sent']} requests sent ({told}), {counts['arrived']} arrived and compared, {counts['cut off']} heads whose body was refused, {len(findings)} differences, {seconds:.0f} s")
+    if not options.without_filter and not options.only:
+        results.record("twoparsers", requests=counts["sent"], arrived=counts["arrived"], differences=len(findings))
     if options.without_filter:
         # Without the filter every class of difference must be seen, or the comparison sees nothing.
         missing = [w for w in MUST_BE_SEEN if w not in kinds]

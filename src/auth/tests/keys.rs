@@ -66,6 +66,25 @@ pub(super) fn with_keys(keys: &Value) -> Authenticator {
 }
 
 #[test]
+fn a_key_server_sees_the_scheme_of_its_issuer_or_the_configured_one() {
+    for (issuer, scheme, seen) in [
+        ("https://idp.example", json!(null), "https"),
+        ("http://idp.example", json!(null), "http"),
+        ("kubernetes/serviceaccount", json!(null), "https"),
+        ("https://idp.example", json!("http"), "http"),
+        ("http://idp.example", json!("https"), "https"),
+    ] {
+        let mut doc = remote(json!({}));
+        doc["issuers"][0]["issuer"] = json!(issuer);
+        doc["issuers"][0]["keys"]["remote"]["scheme"] = scheme;
+        assert_eq!(compiled(doc).unwrap().due(at(0.0))[0].scheme, seen);
+    }
+    let mut doc = remote(json!({}));
+    doc["issuers"][0]["keys"]["remote"]["scheme"] = json!("ftp");
+    assert!(compiled(doc).is_err());
+}
+
+#[test]
 fn the_first_request_waits_for_the_first_keys() {
     let mut auth = compiled(remote(json!({}))).unwrap();
     let rsa = token("rsa");
