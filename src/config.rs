@@ -201,7 +201,7 @@ impl Default for Limits {
         Self {
             worker_memory: Size::from_bytes(256 << 20),
             grant_share: Count::new(50),
-            requests: Count::new(256),
+            requests: Count::new(128),
             query_cache: Size::from_bytes(8 << 20),
             parameters: Count::new(64),
             lookup_timeout: Duration::from_secs(5),
