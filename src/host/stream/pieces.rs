@@ -1,0 +1,107 @@
+//! Pieces of bodies on their way through a stream.
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{Action, BufferType};
+
+use super::{PAUSED, Stream};
+use crate::exchange::{Piece, ReplyPiece};
+use crate::host::io::{self, Failed};
+
+impl Stream {
+    pub(super) fn request_piece(&self, size: usize, ends: bool) -> Result<Action, Failed> {
+        let mut flow = self.flow.borrow_mut();
+        let bytes = io::body(BufferType::HttpRequestBody, size)?;
+        let piece = flow
+            .exchange
+            .request_piece(&mut self.shared.worker.borrow_mut(), &bytes, ends);
+        match piece {
+            Piece::Pass => Ok(Action::Continue),
+            Piece::Take => {
+                io::replace(BufferType::HttpRequestBody, size, &[])?;
+                flow.taken = flow.taken.saturating_add(size);
+                // Only a paused body can still be emitted when trailers end it, and only small ones
+                // may be paused, whatever the host's buffer limit is.
+                Ok(if flow.taken <= PAUSED {
+                    Action::Pause
+                } else {
+                    Action::Continue
+                })
+            }
+            Piece::Emit(whole) => {
+                io::replace(BufferType::HttpRequestBody, size, &whole)?;
+                flow.count_written(&self.shared);
+                Ok(Action::Continue)
+            }
+            Piece::Ask(lookup, whole) => {
+                io::replace(BufferType::HttpRequestBody, size, &whole)?;
+                flow.emitted = true;
+                match io::ask(&lookup) {
+                    Ok(token) => flow.lookup = Some(token),
+                    Err(Failed) => {
+                        let step = flow.exchange.looked_up(
+                            &mut self.shared.worker.borrow_mut(),
+                            0,
+                            &[],
+                            io::now(),
+                        );
+                        return Ok(flow.settle(&self.shared, step));
+                    }
+                }
+                Ok(Action::Pause)
+            }
+            Piece::Refuse(denial) => {
+                // Not a byte of a refused body stays in the stream.
+                let _gone = io::replace(BufferType::HttpRequestBody, size, &[]);
+                flow.refuse(&self.shared, &denial);
+                Ok(Action::Pause)
+            }
+        }
+    }
+
+    pub(super) fn response_piece(&self, size: usize, ends: bool) -> Result<Action, Failed> {
+        let mut flow = self.flow.borrow_mut();
+        let bytes = response_body(flow.kept, size)?;
+        let piece =
+            flow.exchange
+                .response_piece(&mut self.shared.worker.borrow_mut(), &bytes, ends);
+        match piece {
+            ReplyPiece::Pass => Ok(Action::Continue),
+            // The host keeps it: what takes its place in the end is then never larger than what the
+            // host's buffer has had room for. Of a body over its limit Envoy would die.
+            ReplyPiece::Take => {
+                flow.kept = size;
+                Ok(Action::Pause)
+            }
+            ReplyPiece::Emit(bytes) => {
+                // A body that trailers end before it began has no buffer.
+                if size > 0 || !bytes.is_empty() {
+                    io::replace(BufferType::HttpResponseBody, size, &bytes)?;
+                }
+                (flow.head_waits, flow.kept) = (false, 0);
+                Ok(Action::Continue)
+            }
+            ReplyPiece::Refuse(denial) => {
+                let _gone = io::replace(BufferType::HttpResponseBody, size, &[]);
+                flow.refuse_answer(&self.shared, &denial);
+                Ok(Action::Pause)
+            }
+            ReplyPiece::Cut(denial) => {
+                io::replace(BufferType::HttpResponseBody, size, &[])?;
+                flow.cut(&self.shared, &denial);
+                Ok(Action::Pause)
+            }
+        }
+    }
+}
+
+/// The bytes of an answer's body from `start` to `end`.
+fn response_body(start: usize, end: usize) -> Result<Vec<u8>, Failed> {
+    let size = end.checked_sub(start).ok_or(Failed)?;
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    match hostcalls::get_buffer(BufferType::HttpResponseBody, start, size) {
+        Ok(Some(bytes)) if bytes.len() == size => Ok(bytes),
+        Ok(_) | Err(_) => Err(Failed),
+    }
+}
