@@ -6,10 +6,13 @@
 mod answer;
 mod body;
 mod deny;
+mod given;
 mod headers;
+mod names;
 mod proof;
 mod read;
 mod select;
+mod silences;
 mod step;
 mod worker;
 
@@ -387,7 +390,9 @@ impl Exchange {
             Endpoint::PostSilences | Endpoint::PostAlerts => {
                 body::alertmanager(self, worker, grant, call)
             }
-            Endpoint::Silence | Endpoint::DeleteSilence => read::silence(self, worker, grant, call),
+            Endpoint::Silence | Endpoint::DeleteSilence => {
+                silences::by_id(self, worker, grant, call)
+            }
             Endpoint::Query
             | Endpoint::QueryRange
             | Endpoint::QueryExemplars
@@ -424,9 +429,9 @@ impl Exchange {
         now: UnixTime,
     ) -> Result<Step, Denial> {
         match pending.purpose {
-            Purpose::Silence => read::silence_found(&pending.scope, status, answer)?,
+            Purpose::Silence => silences::found(&pending.scope, status, answer)?,
             Purpose::Names => {
-                let names = read::names_found(status, answer)?;
+                let names = names::found(status, answer)?;
                 worker
                     .names
                     .insert(pending.upstream, pending.scope.text(), names.clone(), now);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use self::parts::Parts;
 use super::answer::Answer;
 use super::read::{self, Reader};
+use super::silences;
 use super::step::{Piece, Step};
 use super::worker::Worker;
 use super::{Call, Exchange, Pending, Purpose, deny, select};
@@ -255,7 +256,7 @@ pub(super) fn alertmanager(
         )?;
         What::Alerts { scope }
     } else {
-        let scope = read::silence_scope(worker, grant, &call, true, exchange)?;
+        let scope = silences::scope_of(worker, grant, &call, true, exchange)?;
         What::Silence {
             upstream: call.upstream.index,
             scope,
@@ -406,7 +407,7 @@ fn whole(exchange: &mut Exchange, worker: &mut Worker, held: Held) -> Result<Pie
                 .map_err(|e| bad_body(&e))?;
             match rewritten.id {
                 Some(id) if !scope.is_unlimited() => {
-                    let lookup = read::silence_lookup(&policy, upstream, &id)?;
+                    let lookup = silences::lookup(&policy, upstream, &id)?;
                     exchange.state = super::State::Lookup(Box::new(Pending {
                         upstream: index,
                         purpose: Purpose::Silence,

@@ -1,20 +1,18 @@
-//! Requests whose parameters are confined, and silences by their id.
+//! Requests whose parameters are confined.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::answer::Answer;
 use super::body::Request;
-use super::step::{Lookup, Step};
+use super::step::Step;
 use super::worker::Worker;
-use super::{Audit, Call, Exchange, Pending, Purpose, deny, select};
-use crate::config::upstream::{Metadata, Status, Targets};
+use super::{Audit, Call, Exchange, deny, given, names, select};
+use crate::config::upstream::Metadata;
 use crate::deny::Denial;
 use crate::grant::Grant;
 use crate::http::UnixTime;
 use crate::params::{self, Params, RewriteError, Use};
-use crate::policy::{Policy, Upstream};
-use crate::respond;
+use crate::policy::Policy;
 use crate::route::Endpoint;
 use crate::scope::Scope;
 
@@ -54,7 +52,7 @@ pub(super) fn parameters(
         scope,
         holder: exchange.holder.clone(),
     };
-    if let Some(answer) = empty_success(call.upstream, call.route.endpoint) {
+    if let Some(answer) = given::answer(call.upstream, call.route.endpoint) {
         return Ok(Step::Answer(answer));
     }
     let path = call.upstream.path_of(call.route);
@@ -81,7 +79,7 @@ pub(super) fn parameters(
     };
     call.edits.set(":path", target);
     if call.route.endpoint == Endpoint::Metadata && call.upstream.metadata == Metadata::Filtered {
-        return names(exchange, worker, reader.scope, call, now);
+        return names::ask(exchange, worker, reader.scope, call, now);
     }
     Ok(Step::Edit(call.edits))
 }
@@ -196,185 +194,6 @@ fn read_params<'a>(
     };
     Params::read(url, form, names, limits).map_err(|e| deny::parameter(&e))
 }
-
-/// A silence by its id: it is looked up, and only its tenant sees or ends it.
-pub(super) fn silence(
-    exchange: &mut Exchange,
-    worker: &mut Worker,
-    grant: &Arc<Grant>,
-    mut call: Call<'_>,
-) -> Result<Step, Denial> {
-    no_body(&call)?;
-    if call.query.is_some_and(|q| !q.is_empty()) {
-        return Err(Denial::new(
-            400,
-            "parameter",
-            "a silence takes no parameters",
-        ));
-    }
-    let policy = worker.policy.clone();
-    let changes = call.route.endpoint == Endpoint::DeleteSilence;
-    let scope = silence_scope(worker, grant, &call, changes, exchange)?;
-    tenant_header(&policy, &scope, &mut call);
-    let id = call.route.argument.ok_or_else(deny::internal)?;
-    exchange.answer = Answer::of(call.upstream, call.route.endpoint, &scope, worker);
-    call.edits.remove("accept-encoding");
-    call.edits.set(":path", call.head.path_and_query().0);
-    if scope.is_unlimited() {
-        return Ok(Step::Edit(call.edits));
-    }
-    let lookup = silence_lookup(&policy, call.upstream, id)?;
-    exchange.state = super::State::Lookup(Box::new(Pending {
-        upstream: call.upstream.index,
-        purpose: Purpose::Silence,
-        scope,
-        edits: Some(call.edits),
-    }));
-    Ok(Step::Ask(lookup))
-}
-
-/// The scope of an Alertmanager request: reading rights to see, writing rights to change.
-pub(super) fn silence_scope(
-    worker: &mut Worker,
-    grant: &Arc<Grant>,
-    call: &Call<'_>,
-    changes: bool,
-    exchange: &mut Exchange,
-) -> Result<Scope, Denial> {
-    if changes && grant.write == crate::grant::Tenants::None {
-        return Err(Denial::new(
-            403,
-            "right",
-            "the caller has no right to write here",
-        ));
-    }
-    if changes && grant.read == crate::grant::Tenants::None {
-        let policy = worker.policy.clone();
-        let (_, scope) = select::write(
-            &policy,
-            grant,
-            call.upstream,
-            call.head,
-            &mut exchange.audit,
-        )?;
-        return Ok(scope);
-    }
-    select::read(
-        worker,
-        grant,
-        call.upstream,
-        call.head,
-        None,
-        &mut exchange.audit,
-    )
-}
-
-/// The question whose silence an id is.
-pub(super) fn silence_lookup(
-    policy: &Policy,
-    upstream: &Upstream,
-    id: &str,
-) -> Result<Lookup, Denial> {
-    Ok(Lookup {
-        cluster: upstream.cluster.clone().ok_or_else(deny::internal)?,
-        authority: upstream.authority.clone(),
-        path: format!("{}/api/v2/silence/{id}", upstream.upstream_prefix),
-        headers: vec![("accept".into(), "application/json".into())],
-        timeout: policy.lookup_timeout,
-    })
-}
-
-/// Judges the answer of a silence's look-up.
-pub(super) fn silence_found(scope: &Scope, status: u16, answer: &[u8]) -> Result<(), Denial> {
-    match status {
-        200 => match respond::silence_in_scope(answer, scope) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(no_silence()),
-            Err(e) => Err(deny::answer(&e)),
-        },
-        404 | 400 => Err(no_silence()),
-        _ => Err(Denial::busy(
-            "lookup",
-            "the silence could not be looked up",
-            2,
-        )),
-    }
-}
-
-fn no_silence() -> Denial {
-    Denial::new(404, "silence", "there is no such silence")
-}
-
-/// Asks for the metric names of a scope, unless they are known.
-fn names(
-    exchange: &mut Exchange,
-    worker: &Worker,
-    scope: Scope,
-    call: Call<'_>,
-    now: UnixTime,
-) -> Result<Step, Denial> {
-    if scope.is_unlimited() {
-        return Ok(Step::Edit(call.edits));
-    }
-    if let Some(known) = worker.names.find(call.upstream.index, scope.text(), now) {
-        exchange.answer.show_names(known);
-        return Ok(Step::Edit(call.edits));
-    }
-    let policy = &worker.policy;
-    let mut only = String::new();
-    params::append("match[]", &format!("{{{}}}", scope.text()), &mut only);
-    let path = format!(
-        "{}/api/v1/label/__name__/values?{only}",
-        call.upstream.upstream_prefix
-    );
-    let lookup = Lookup {
-        cluster: call.upstream.cluster.clone().ok_or_else(deny::internal)?,
-        authority: call.upstream.authority.clone(),
-        path,
-        headers: vec![("accept".into(), "application/json".into())],
-        timeout: policy.lookup_timeout,
-    };
-    exchange.state = super::State::Lookup(Box::new(Pending {
-        upstream: call.upstream.index,
-        purpose: Purpose::Names,
-        scope,
-        edits: Some(call.edits),
-    }));
-    Ok(Step::Ask(lookup))
-}
-
-/// Reads the metric names of a look-up's answer.
-pub(super) fn names_found(status: u16, answer: &[u8]) -> Result<Arc<BTreeSet<String>>, Denial> {
-    #[derive(serde::Deserialize)]
-    struct Values {
-        status: String,
-        data: BTreeSet<String>,
-    }
-    match (status, serde_json::from_slice::<Values>(answer)) {
-        (200, Ok(values)) if values.status == "success" => Ok(Arc::new(values.data)),
-        _ => Err(Denial::busy(
-            "lookup",
-            "the metric names could not be looked up",
-            2,
-        )),
-    }
-}
-
-/// The answer that is given without asking the upstream.
-fn empty_success(upstream: &Upstream, endpoint: Endpoint) -> Option<&'static str> {
-    if endpoint == Endpoint::Metadata && upstream.metadata == Metadata::Empty {
-        Some(r#"{"status":"success","data":{}}"#)
-    } else if endpoint == Endpoint::Targets && upstream.targets == Targets::Empty {
-        Some(r#"{"status":"success","data":{"activeTargets":[],"droppedTargets":[]}}"#)
-    } else if endpoint == Endpoint::AlertmanagerStatus && upstream.status == Status::Empty {
-        Some(ALERTMANAGER_STATUS)
-    } else if endpoint == Endpoint::Receivers && upstream.status == Status::Empty {
-        Some("[]")
-    } else {
-        None
-    }
-}
-
 /// The tenant header of a read: the tenant, or the constant for several.
 pub(super) fn tenant_header(policy: &Policy, scope: &Scope, call: &mut Call<'_>) {
     let single = scope.of(policy.label.as_str()).and_then(|m| m.single());
@@ -436,15 +255,6 @@ fn is_form(value: &[u8]) -> bool {
 fn not_a_form() -> Denial {
     deny::media("the body must be `application/x-www-form-urlencoded`")
 }
-
-/// The status of an Alertmanager of which nothing is told: no version, no peers, and the smallest
-/// configuration that clients can read.
-const ALERTMANAGER_STATUS: &str = concat!(
-    r#"{"cluster":{"status":"disabled","peers":[]},"#,
-    r#""config":{"original":"route:\n  receiver: none\nreceivers:\n- name: none\n"},"#,
-    r#""uptime":"1970-01-01T00:00:00.000Z","#,
-    r#""versionInfo":{"branch":"","buildDate":"","buildUser":"","goVersion":"","revision":"","version":""}}"#,
-);
 
 /// The canonical content type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
