@@ -7,9 +7,13 @@ use serde::Deserialize;
 use super::leaf::{Count, Duration, Secret, Size};
 use crate::tenant::LabelName;
 
+mod credential;
 mod grant;
+mod keys;
 
+pub use credential::{Basic, ForwardedCertificate, Mtls, Static, Token, TokenCookie, TokenHeader};
 pub use grant::{Grant, Reach, Words};
+pub use keys::{Discovery, Keys, Metadata, Remote, Scheme, VerifiedBy};
 
 /// All ways of saying who calls. A request without a credential is refused unless `anonymous`
 /// grants it something.
@@ -145,127 +149,6 @@ fn subject() -> String {
     "/sub".to_owned()
 }
 
-/// The source of an issuer's keys.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Keys {
-    /// A JSON Web Key Set: the object, its text, or `{env: NAME}` for a variable with its text.
-    Inline(serde_json::Value),
-    /// Public keys in PEM, one block after the other.
-    Pem(String),
-    /// A key set that is fetched.
-    Remote(Remote),
-}
-
-/// A fetched key set.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Remote {
-    /// The Envoy cluster of the key server.
-    pub cluster: String,
-    /// The `Host` of the key server.
-    pub authority: String,
-    /// The `:scheme` that the key server sees: `https` unless the issuer's URL says `http`. Whether
-    /// the connection is encrypted, the cluster says.
-    #[serde(default)]
-    pub scheme: Option<Scheme>,
-    /// The path of the key set. Exactly one of `path` and `discovery` is given.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// `OpenID` discovery: the issuer's document names the key set.
-    #[serde(default)]
-    pub discovery: Option<Discovery>,
-    /// The longest time between two fetches; the answer's `Cache-Control` may shorten it.
-    #[serde(default = "refresh")]
-    pub refresh: Duration,
-    /// How long a fetch may take.
-    #[serde(default = "timeout")]
-    pub timeout: Duration,
-    /// How long keys are used after a refresh was due and failed.
-    #[serde(default = "max_stale")]
-    pub max_stale: Duration,
-}
-
-/// The scheme of a URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Scheme {
-    /// Without TLS.
-    Http,
-    /// With TLS.
-    Https,
-}
-
-impl Scheme {
-    /// As it is written.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
-
-fn refresh() -> Duration {
-    Duration::from_secs(300)
-}
-
-fn timeout() -> Duration {
-    Duration::from_secs(5)
-}
-
-fn max_stale() -> Duration {
-    Duration::from_secs(6 * 3600)
-}
-
-/// Where the document of `OpenID` discovery is, and where its key set may be.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Discovery {
-    /// The document's path. By default the issuer's path and `/.well-known/openid-configuration`.
-    pub path: Option<String>,
-    /// Hosts that the key set may be at, besides `authority`, each with its cluster.
-    pub hosts: BTreeMap<String, String>,
-}
-
-/// An earlier filter of the same listener that verifies tokens.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum VerifiedBy {
-    /// Envoy's `jwt_authn`, by dynamic metadata.
-    Metadata(Metadata),
-}
-
-/// Where `jwt_authn` puts the claims.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(
-    feature = "command",
-    derive(schemars::JsonSchema),
-    schemars(rename = "PayloadInMetadata")
-)]
-#[serde(default, deny_unknown_fields)]
-pub struct Metadata {
-    /// The namespace.
-    pub namespace: String,
-    /// The key, `payload_in_metadata` of the provider. In Istio `payload`.
-    pub key: String,
-}
-
-impl Default for Metadata {
-    fn default() -> Self {
-        Self {
-            namespace: "envoy.filters.http.jwt_authn".to_owned(),
-            key: "payload".to_owned(),
-        }
-    }
-}
-
 /// A claim that must be there with one of some values.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
@@ -348,129 +231,6 @@ pub struct Rights {
     /// Any of these words gives the right to write. Absent: nobody writes.
     #[serde(default)]
     pub write: Words,
-}
-
-/// Where a request may carry its token.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Token {
-    /// Header fields.
-    pub headers: Vec<TokenHeader>,
-    /// A cookie.
-    pub cookie: Option<TokenCookie>,
-    /// A parameter of the URL. Tokens in URLs end in logs.
-    pub query: Option<String>,
-    /// The longest token.
-    pub max_size: Size,
-}
-
-impl Default for Token {
-    fn default() -> Self {
-        Self {
-            headers: vec![TokenHeader {
-                name: "authorization".to_owned(),
-                scheme: Some("Bearer".to_owned()),
-            }],
-            cookie: None,
-            query: None,
-            max_size: Size::from_bytes(8 * 1024),
-        }
-    }
-}
-
-/// A header field that carries a token.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct TokenHeader {
-    /// The field's name.
-    pub name: String,
-    /// The word before the token. Absent: the value is the token.
-    #[serde(default)]
-    pub scheme: Option<String>,
-}
-
-/// A cookie that carries a token.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct TokenCookie {
-    /// The cookie's name.
-    pub name: String,
-    /// Requests of other methods than GET and HEAD need an `Origin` out of these.
-    pub origins: Vec<String>,
-}
-
-/// A fixed secret. Exactly one of `bearer_sha256` and `basic` is given.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Static {
-    /// Who it is, for audit lines.
-    pub name: String,
-    /// SHA-256 of a bearer secret, in hexadecimal.
-    #[serde(default)]
-    pub bearer_sha256: Option<Secret>,
-    /// A user and a password.
-    #[serde(default)]
-    pub basic: Option<Basic>,
-    /// What it may do.
-    pub grant: Grant,
-}
-
-/// A user and a password.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Basic {
-    /// The user.
-    pub user: String,
-    /// SHA-256 of the password, in hexadecimal. A password must be generated: SHA-256 protects no
-    /// word that can be guessed.
-    pub password_sha256: Secret,
-}
-
-/// A rule for client certificates. Exactly one of the three patterns is given. In a pattern,
-/// `{tenant}` is the tenant and `*` any text within one part.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Mtls {
-    /// A pattern for the first URI SAN, such as `spiffe://cluster.local/ns/{tenant}/sa/*`.
-    #[serde(default)]
-    pub uri_san: Option<String>,
-    /// A pattern for the first DNS SAN, such as `{tenant}.agents.example`.
-    #[serde(default)]
-    pub dns_san: Option<String>,
-    /// A pattern for the subject in RFC 2253 form, such as `CN={tenant},O=example`.
-    #[serde(default)]
-    pub subject: Option<String>,
-    /// Whether `{tenant}` may be read.
-    #[serde(default = "yes")]
-    pub read: bool,
-    /// Whether `{tenant}` may be written.
-    #[serde(default = "yes")]
-    pub write: bool,
-    /// What the certificate may do, for a pattern without `{tenant}`.
-    #[serde(default)]
-    pub grant: Option<Grant>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// Proxies that may say, by `X-Forwarded-Client-Cert`, whose certificate they were shown.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct ForwardedCertificate {
-    /// Patterns of the first URI SAN, such as `spiffe://cluster.local/ns/edge/sa/gateway`; `*` is
-    /// any text within one part. The connection's own certificate must fit one, or the header is
-    /// not read; elements of the header that fit one are hops as well, counted from the last. The
-    /// last element that is no hop is the caller, and the rules of `mtls` are for it.
-    pub hops: Vec<String>,
 }
 
 /// Bounds of the cache of verified tokens.
