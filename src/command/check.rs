@@ -11,6 +11,7 @@ mod manifest;
 mod mesh;
 mod node;
 mod plugin;
+mod properties;
 mod routes;
 mod security;
 mod source;

@@ -12,6 +12,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "live")]
 
 import candidates as c  # noqa: E402
 import core  # noqa: E402
+import load as loads  # noqa: E402
 import queries  # noqa: E402
 import stack as stacks  # noqa: E402
 import web  # noqa: E402
@@ -59,11 +60,59 @@ def instructions():
         print("\n".join(line[:150] for line in shown.stdout.splitlines()[:60]))
 
 
+def cpu():
+    """Where Envoy's CPU goes while known queries come: samples of perf, by what their stacks hold."""
+    if not shutil.which("perf"):
+        print("perf is not here: no samples are taken", file=sys.stderr)
+        return
+    with stacks.Stack("profile") as stack:
+        mint, upstream = Mint(), Upstream(stack)
+        load = loads.Load("five queries", queries.known(), [mint.token()])
+        print(f"\n{'CPU us a request':<24}" + "".join(f"{k:>18}" for k in WHERE))
+        for name in (c.BARE, c.NOOP, c.CALLS, c.OURS):
+            candidate = c.start(name, stack, upstream, mint)
+            path = load.write(stack)
+            loads.run(load, path, candidate.port, seconds=2)
+            data = stack.path("perf.data")
+            perf = subprocess.Popen(
+                ["perf", "record", "--quiet", "-F", str(HERTZ), "-g", "-o", data, "-p", str(candidate.pids[0]), "--", "sleep", "6"],
+                stderr=subprocess.DEVNULL,
+            )
+            before = candidate.cpu()
+            done = loads.run(load, path, candidate.port, seconds=5, start=10**6)
+            each = 1e6 * (candidate.cpu() - before) / done["requests"]
+            perf.wait()
+            found = samples(data)
+            total = sum(found.values()) or 1
+            print(f"{name:<24}" + "".join(f"{each * found[k] / total:>18.1f}" for k in WHERE), flush=True)
+            stack.stop(candidate.gateway.name)
+
+
+WHERE = ("module", "calls of the host", "rest of Envoy", "kernel")
+HERTZ = 1999
+
+
+def samples(data):
+    """Samples by where they were taken. Code that V8 made has no file: perf looks for it in perf-PID.map."""
+    text = subprocess.run(["perf", "script", "-i", data, "-F", "ip,sym,dso"], capture_output=True, text=True).stdout
+    found = collections.Counter()
+    for block in re.split(r"\n\s*\n", text):
+        frames = [line for line in block.splitlines() if line.strip()]
+        if not frames:
+            continue
+        made = [i for i, line in enumerate(frames) if "/perf-" in line]
+        if made:
+            found["module" if made[0] == 0 else "calls of the host"] += 1
+        else:
+            found["kernel" if "kernel" in frames[0] else "rest of Envoy"] += 1
+    return found
+
+
+PARTS = {"calls": calls, "cpu": cpu, "core": instructions}
+
 if __name__ == "__main__":
-    what = sys.argv[1] if len(sys.argv) > 1 else ""
-    if what not in ("", "calls", "core"):
-        sys.exit(f"scripts/profile: no such part: {what}")
-    if what != "core":
-        calls()
-    if what != "calls":
-        instructions()
+    what = sys.argv[1:] or list(PARTS)
+    for part in what:
+        if part not in PARTS:
+            sys.exit(f"scripts/profile: no such part: {part}")
+        PARTS[part]()

@@ -37,7 +37,8 @@ class Bench:
         upstreams = [
             {kind: {"hosts": [f"{kind}.test"], "cluster": kind, "seal": kind.ljust(32, "s"), **self.options(kind)}} for kind in KINDS
         ]
-        document = {"auth": {"issuers": [tokens.issuer.config()]}, "upstreams": upstreams}
+        left = {"properties": ["tenant", "endpoint", "decision"]}
+        document = {"auth": {"issuers": [tokens.issuer.config()]}, "upstreams": upstreams, "log": left}
         http1 = {"enable_trailers": True, "allow_chunked_length": True, "accept_http_10": True, "default_host_for_http_10": "prometheus.test"}
         self.log = self.stack.path("access.log")
         made = gateway.Gateway(

@@ -163,7 +163,8 @@ fn only_the_properties_that_are_asked_for_are_left() {
 
 #[test]
 fn what_came_of_a_request_is_left_in_properties_and_counters() {
-    let (mut vm, root) = ready(&json!({}));
+    let all = json!({"log": {"properties": ["tenant", "subject", "endpoint", "decision"]}});
+    let (mut vm, root) = ready(&all);
     let allowed = vm.get(root, QUERY, &mint::bearer("team-ab"));
     assert_eq!(allowed.properties["promfence.tenant"], "team-a|team-b");
     assert_eq!(allowed.properties["promfence.subject"], "team-ab");

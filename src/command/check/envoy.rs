@@ -6,7 +6,7 @@ use super::known::ROUTER;
 use super::node::Node;
 use super::plugin::Plugin;
 use super::wasm::{Filter, Home};
-use super::{heads, routes, tls};
+use super::{heads, properties, routes, tls};
 
 /// All resources of Envoy in the files.
 #[derive(Default)]
@@ -138,6 +138,12 @@ impl<'a> Envoy<'a> {
         }
         if !plugins.is_empty() {
             times(&manager.node, findings);
+            for log in manager.node.list("access_log") {
+                properties::read(&log, &plugins, findings);
+            }
+            for entry in entries.iter().filter(|e| Filter::recognise(e).is_none()) {
+                properties::read(entry, &plugins, findings);
+            }
         }
         plugins
     }

@@ -4,6 +4,7 @@ mod around;
 mod envoy;
 mod heads;
 mod istio;
+mod properties;
 mod security;
 mod shipped;
 

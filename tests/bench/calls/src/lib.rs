@@ -28,9 +28,6 @@ impl HttpContext for Stream {
         for (name, value) in [("x-promfence-seal", &b"seal-of-the-bench-000"[..]), ("thanos-tenant", b"team-a"), (":path", &path)] {
             hostcalls::set_map_value_bytes(head, name, Some(value)).unwrap();
         }
-        for (name, value) in [("promfence.tenant", "team-a"), ("promfence.subject", "user-1"), ("promfence.endpoint", "query_range"), ("promfence.decision", "allowed")] {
-            hostcalls::set_property(vec![name], Some(value.as_bytes())).unwrap();
-        }
         Action::Continue
     }
 }
