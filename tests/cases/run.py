@@ -44,8 +44,10 @@ class Result:
         return bool(self.wrong) and all("ms, expected at most" in w for w in self.wrong)
 
     def is_of_time(self):
-        """Whether a busy machine may be why it failed: it was late, or keys were to be fetched in time."""
-        return self.late_only() or bool(self.wrong) and "jwks_server" in self.case
+        """Whether a busy machine may be why it failed: it was late, or refused for want of keys that were
+        to be fetched in time. What passed that must not is never tried again."""
+        refused = any(f"status {status}, expected 200" in w for w in self.wrong for status in (401, 503))
+        return self.late_only() or "jwks_server" in self.case and refused
 
 
 class Runner:
