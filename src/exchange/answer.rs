@@ -79,9 +79,11 @@ impl Answer {
     }
 
     /// Tells whether the query is one selector alone. The series of any other answer need not carry
-    /// the enforced labels, so they cannot be proven.
+    /// the enforced labels, so they cannot be proven. What became of an answer that came before the
+    /// query was whole stays as it is.
     pub(super) fn selects(&mut self, alone: bool) {
         if !alone
+            && matches!(self.mode, Mode::Pass)
             && let Some(plan) = self
                 .plan
                 .take_if(|plan| proof::needs_selector(plan.endpoint))

@@ -160,3 +160,26 @@ fn a_declared_answer_over_the_budget_is_refused_before_its_head_goes() {
     let reply = rules(&mut worker, &mut Exchange::default(), &declared);
     assert!(matches!(reply, Reply::Edit(_)));
 }
+
+#[test]
+fn an_answer_before_the_form_is_whole_is_held_as_it_began() {
+    let mut worker = limited("");
+    let policy = Arc::get_mut(&mut worker.policy).unwrap();
+    policy.upstreams[0].verify = crate::config::upstream::Verify::All;
+    let mut exchange = Exchange::default();
+    let step = ask(&mut worker, &mut exchange, "POST", "/api/v1/query");
+    assert!(matches!(step, Step::Edit(_)));
+    let fields = [(":status", "200"), ("content-type", "application/json")];
+    let fields = fields.map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec()));
+    let head = ResponseHead {
+        headers: Headers::new(fields.to_vec()),
+    };
+    let reply = exchange.response_headers(&mut worker, &head, false);
+    assert!(matches!(reply, Reply::Edit(_)) && worker.budget.held() > 0);
+    let piece = exchange.request_piece(&mut worker, b"query=1%2B1", true);
+    assert!(matches!(piece, Piece::Emit(_)));
+    let piece = exchange.response_piece(&mut worker, b"{\"status\"", false);
+    assert!(matches!(piece, ReplyPiece::Emit(out) if out.is_empty()));
+    exchange.end(&mut worker);
+    assert_eq!(worker.budget.held(), 0);
+}
