@@ -71,12 +71,12 @@ pub(super) fn replace(buffer: BufferType, size: usize, bytes: &[u8]) -> Result<(
 }
 
 /// Answers with a denial.
-pub(super) fn refuse(denial: &Denial, form: Form) {
+pub(super) fn refuse(denial: &Denial, form: Form) -> Result<(), Failed> {
     let mut headers: Vec<(&str, &str)> = vec![("content-type", "application/json")];
     headers.extend(denial.headers.iter().map(|(n, v)| (*n, v.as_str())));
     let body = denial.body(form);
-    // Nothing is left to be done where the stream has gone already.
-    let _gone = hostcalls::send_http_response(u32::from(denial.status), headers, Some(&body));
+    hostcalls::send_http_response(u32::from(denial.status), headers, Some(&body))
+        .map_err(|_| Failed)
 }
 
 /// Answers with JSON, status 200.

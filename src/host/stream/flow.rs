@@ -236,7 +236,11 @@ impl Flow {
                 denial.status, denial.reason, audit.endpoint, audit.subject, audit.tenant
             ),
         }
-        io::refuse(denial, self.exchange.form());
+        // What was refused must not go on where the reply cannot be sent.
+        if io::refuse(denial, self.exchange.form()).is_err() {
+            let _gone = hostcalls::reset_http_request();
+            let _gone = hostcalls::reset_http_response();
+        }
     }
 }
 
