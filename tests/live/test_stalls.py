@@ -123,8 +123,9 @@ class OneTenantThatStalls(unittest.TestCase):
             self.open.append(conn)
         self.stack.wait("their answers to have begun", lambda: self.answered() >= READERS, 60)
         time.sleep(1)
-        # They are being answered, and stay under way, for nobody takes the bytes.
-        self.assertEqual(self.under_way(), READERS)
+        # They are being answered, and most stay under way, for nobody takes the bytes: the kernel's
+        # buffers grow as they like, and may hold the whole answer of some.
+        self.assertGreaterEqual(self.under_way(), READERS // 2)
         during = self.served("team-b")
         print(f"  {READERS} readers; median {before * 1e3:.1f} ms before, {during * 1e3:.1f} ms during")
         self.leave()
