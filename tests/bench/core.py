@@ -43,7 +43,7 @@ def run(*argv, wasm=False):
         command = ["node", "--no-warnings", os.path.join(HERE, "wasi.mjs"), *command]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise RuntimeError(f"core-bench {' '.join(argv)}: {done.stderr[-1500:]}")
+        raise RuntimeError(f"core-bench {' '.join(argv)} ended with {done.returncode}: {done.stderr[-1500:]}")
     return done.stdout
 
 
