@@ -393,12 +393,9 @@ impl Made<'_> {
                 let other = &self.corpus[self.random.below(self.corpus.len())];
                 let other = other.clone();
                 let (a, b) = (self.place(&other), self.place(&other));
-                query.insert_str(
-                    from,
-                    &other[a.min(b)..a.max(b).min(a.min(b) + 40).max(a.min(b))]
-                        .chars()
-                        .collect::<String>(),
-                );
+                let (a, b) = (a.min(b), a.max(b).min(a.min(b) + 40));
+                let b = other.floor_char_boundary(b).max(a);
+                query.insert_str(from, &other[a..b]);
             }
             3 => query.insert_str(from, self.random.pick(GLUE)),
             4 => {
