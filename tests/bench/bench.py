@@ -41,7 +41,7 @@ def main():
             importlib.import_module(f"part_{part}").run(stack, options, report)
         path = report.write(options.out)
         print(f"\n{path}")
-        if any(row.get("x_bare") for row in report.rows):
+        if any(row.get("x_bare") and row.get("workers", 1) == 1 for row in report.rows):
             print(chart.write(path, report.rows, "CPU per request, bare Envoy = 1"))
 
 
