@@ -94,7 +94,9 @@ class AnUpgradeUnderTraffic(OnTheMesh):
         token = self.shared.token("team-a")
         with Traffic(self) as traffic:
             self.shared.have(*self.documents(lambda spec: spec.update(url=f"file://{path}")))
-            eventually(lambda: len(traffic.seen) > 150, 30)
+            self.assertTrue(eventually(lambda: path in self.gateway.get("/config_dump") or path in self.shared.stack.log("running", 10**6), 60))
+            before = len(traffic.seen)
+            self.assertTrue(eventually(lambda: len(traffic.seen) > before + 100, 60))
         for status, tenants in traffic.seen:
             self.assertEqual((status, tenants), (200, ["team-a"]))
         self.shared.load(*self.files)

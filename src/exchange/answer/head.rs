@@ -50,7 +50,7 @@ impl Plan {
         match mode {
             Ok(Mode::Hold(held)) if held.head_waits => (Reply::Hold(edits), Mode::Hold(held)),
             Ok(mode) => (Reply::Edit(edits), mode),
-            Err(denial) => (Reply::Refuse(denial), Mode::Pass),
+            Err(denial) => (Reply::Refuse(denial), Mode::Ended),
         }
     }
 
