@@ -105,6 +105,14 @@ def rules():
     return json.dumps({"groups": groups})
 
 
+def alerts_fire(client):
+    """Whether an upstream, asked directly, tells that every alert of every tenant fires."""
+    listed = client.get("/api/v1/alerts").json()["data"]
+    shown = listed.get("alerts", listed.get("Alerts")) or []
+    firing = {alert["labels"]["alertname"] for alert in shown if alert["state"] == "firing"}
+    return firing >= {f"{word}_{name}" for word in WORDS.values() for name in ("alone", "mixed")}
+
+
 def series(tenant, times):
     """Series of a tenant for remote-write, without the label that a receiver adds by itself."""
     word = WORDS[tenant]

@@ -85,10 +85,8 @@ def write(client, tenant):
 def ready():
     query = callers.Caller(THANOS.ports["query"])
     names = query.get("/api/v1/label/__name__/values", {"start": NOW - 86400, "end": NOW + 900}).text
-    rules, inner = query.get("/api/v1/rules"), callers.Caller(THANOS.ports["rule"]).get("/api/v1/rules")
-    return "alpha_archived" in names and "up" in names and "beta_only" in names and all(
-        a.text.count('"state":"firing"') >= 4 for a in (rules, inner)
-    )
+    fire = all(data.alerts_fire(client) for client in (query, callers.Caller(THANOS.ports["rule"])))
+    return fire and all(name in names for name in ("alpha_archived", '"up"', "beta_only"))
 
 
 class Thanos(Sight):
