@@ -16,6 +16,7 @@ mod silences;
 mod step;
 mod worker;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use self::answer::Answer;
@@ -222,9 +223,15 @@ impl Exchange {
         }
     }
 
-    /// Judges a piece of the answer's body. `ends`: it is the last (or trailers follow).
-    pub fn response_piece(&mut self, worker: &mut Worker, piece: &[u8], ends: bool) -> ReplyPiece {
-        self.answer.piece(worker, piece, ends)
+    /// Judges a piece of the answer's body. `ends`: it is the last (or trailers follow). One that
+    /// the caller gives away is held without being copied.
+    pub fn response_piece<'a>(
+        &mut self,
+        worker: &mut Worker,
+        piece: impl Into<Cow<'a, [u8]>>,
+        ends: bool,
+    ) -> ReplyPiece {
+        self.answer.piece(worker, piece.into(), ends)
     }
 
     /// Whether pieces of the request's body are judged.

@@ -1,11 +1,12 @@
 //! Answers of upstreams, cut down to a scope without loss, and bodies that write to Alertmanager.
 //!
-//! A filter takes the whole body and gives back what of it the caller may see: each byte is one
-//! that the upstream sent, in the same order. An answer that is not understood is an error, and
+//! A filter takes the whole body, in blocks, and gives back what of it the caller may see: each byte
+//! is one that the upstream sent, in the same order. It needs little memory beside the body. An answer that is not understood is an error, and
 //! nothing of it may leave. The scanners that work on a stream take it in chunks.
 
 use std::fmt;
 
+mod blocks;
 mod edit;
 mod envelope;
 mod federate;
@@ -20,7 +21,9 @@ mod rules;
 mod silence;
 mod verify;
 mod warnings;
+mod window;
 
+pub use blocks::Blocks;
 pub use gzip::{decode, is_decodable};
 pub use lists::{am_alerts, am_groups, exemplars, metadata, targets};
 pub use post::{BodyError, Rewritten, is_uuid, post_alerts, post_silences};
@@ -64,8 +67,28 @@ impl std::error::Error for AnswerError {}
 
 #[cfg(test)]
 mod tests {
+    use super::{AnswerError, Blocks};
     use crate::scope::{Enforced, Scope};
     use crate::tenant::LabelName;
+
+    /// What a filter makes of a body, which must not depend on the blocks that it comes in.
+    pub(super) fn in_blocks(
+        body: impl Into<Vec<u8>>,
+        filter: impl Fn(Blocks) -> Result<Blocks, AnswerError>,
+    ) -> Result<Vec<u8>, AnswerError> {
+        let body = body.into();
+        let whole = filter(body.clone().into()).map(Blocks::join);
+        for size in [1, 2, 3, 7, 50, 1000] {
+            let blocks = body.chunks(size).map(<[u8]>::to_vec).collect();
+            let made = filter(blocks).map(Blocks::join);
+            assert_eq!(
+                made.as_ref().ok(),
+                whole.as_ref().ok(),
+                "in blocks of {size}"
+            );
+        }
+        whole
+    }
 
     pub(super) fn scope(labels: &[(&str, &[&str])]) -> Scope {
         let matchers = labels.iter().map(|(name, values)| {

@@ -1,18 +1,22 @@
 //! Filters never panic, and what they let through they let through again, unchanged.
 use std::collections::BTreeSet;
 
-use promfence::respond::{self, AnswerError, RuleOptions, SeriesIn};
+use promfence::respond::{self, AnswerError, Blocks, RuleOptions, SeriesIn};
 use promfence::scope::{Enforced, Scope};
 use promfence::tenant::LabelName;
 
-fn stable(
-    body: &[u8],
-    filter: impl Fn(Vec<u8>) -> Result<Vec<u8>, AnswerError>,
-) -> Option<Vec<u8>> {
-    let once = filter(body.to_vec()).ok()?;
-    assert!(once.len() <= body.len());
-    assert_eq!(filter(once.clone()).as_ref(), Ok(&once));
-    Some(once)
+fn stable(body: &[u8], filter: impl Fn(Blocks) -> Result<Blocks, AnswerError>) {
+    let whole = |body: &[u8]| filter(body.to_vec().into()).map(Blocks::join).ok();
+    let once = whole(body);
+    for size in [1, 2, 7, 64] {
+        let blocks = body.chunks(size).map(<[u8]>::to_vec).collect();
+        let cut = filter(blocks).map(Blocks::join).ok();
+        assert_eq!(cut, once, "in blocks of {size}");
+    }
+    if let Some(once) = once {
+        assert!(once.len() <= body.len());
+        assert_eq!(whole(&once).as_ref(), Some(&once));
+    }
 }
 
 /// One run.
@@ -38,7 +42,8 @@ pub fn fuzz(body: &[u8]) {
     });
     let _ = respond::silence_in_scope(body, &scope);
     for series in [SeriesIn::Series, SeriesIn::Query, SeriesIn::Federate] {
-        let _ = respond::verify(body, series, &scope);
+        stable(body, |b| respond::verify(b, series, &scope, false));
+        stable(body, |b| respond::verify(b, series, &scope, true));
     }
     for status in [200, 400, 503] {
         for form in [

@@ -45,16 +45,17 @@ pub fn fuzz(data: &[u8]) {
             active_alerts,
             unlabelled: false,
         };
-        let out = respond::rules(writer.text.clone().into_bytes(), &scope, options);
-        let out = String::from_utf8(out.unwrap_or_else(|e| panic!("{e}: {}", writer.text)));
+        let out = respond::rules(writer.text.clone().into_bytes().into(), &scope, options);
+        let out = out.unwrap_or_else(|e| panic!("{e}: {}", writer.text));
+        let out = String::from_utf8(out.join());
         judge(&writer, &out.unwrap());
     }
     let unlimited = respond::rules(
-        writer.text.clone().into_bytes(),
+        writer.text.clone().into_bytes().into(),
         &Scope::new(Vec::new()),
         RuleOptions::default(),
     );
-    assert_eq!(unlimited.unwrap(), writer.text.as_bytes());
+    assert_eq!(unlimited.unwrap().join(), writer.text.as_bytes());
 }
 
 fn judge(writer: &Writer<'_>, out: &str) {

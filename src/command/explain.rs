@@ -282,7 +282,7 @@ impl Run<'_> {
         let shown = if self.exchange.reads_response_body() {
             match self.exchange.response_piece(&mut self.worker, body, true) {
                 ReplyPiece::Pass => body.to_vec(),
-                ReplyPiece::Emit(body) => body,
+                ReplyPiece::Emit(body) => body.join(),
                 ReplyPiece::Take => Vec::new(),
                 ReplyPiece::Refuse(denial) | ReplyPiece::Cut(denial) => {
                     return self.refused(&denial);

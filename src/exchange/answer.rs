@@ -1,10 +1,10 @@
 //! Answers: which must be filtered, verified or reworded, and that nothing else of them leaves.
 
-mod blocks;
 mod head;
 mod held;
 mod plan;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -123,7 +123,12 @@ impl Answer {
     }
 
     /// Judges a piece of the body.
-    pub(super) fn piece(&mut self, worker: &mut Worker, piece: &[u8], ends: bool) -> ReplyPiece {
+    pub(super) fn piece(
+        &mut self,
+        worker: &mut Worker,
+        piece: Cow<'_, [u8]>,
+        ends: bool,
+    ) -> ReplyPiece {
         let Some(plan) = &self.plan else {
             return ReplyPiece::Pass;
         };
@@ -138,7 +143,7 @@ impl Answer {
                 Err(denial) => Err(denial),
             },
             Mode::Cut(cutter) => {
-                let fed = cutter.feed(piece);
+                let fed = cutter.feed(&piece);
                 let rest = match ends.then(|| std::mem::take(&mut self.mode)) {
                     Some(Mode::Cut(cutter)) => cutter.finish(),
                     _ => Ok(Vec::new()),
@@ -146,7 +151,7 @@ impl Answer {
                 joined(fed, rest)
             }
             Mode::Verify { scanner, counted } => {
-                let fed = scanner.feed(piece);
+                let fed = scanner.feed(&piece);
                 match plan.count(worker, counted, scanner.held()) {
                     Ok(()) if ends => match std::mem::replace(&mut self.mode, Mode::Ended) {
                         Mode::Verify { scanner, counted } => {
@@ -163,7 +168,7 @@ impl Answer {
             }
         };
         match result {
-            Ok(bytes) => ReplyPiece::Emit(bytes),
+            Ok(bytes) => ReplyPiece::Emit(bytes.into()),
             Err(denial) => self.refuse(worker, denial),
         }
     }

@@ -5,7 +5,7 @@ use super::worker::Worker;
 use crate::config::upstream::Verify;
 use crate::http::ResponseHead;
 use crate::remote::read::{self, ChunkVerifier};
-use crate::respond::{self, AnswerError, SeriesIn, Verifier, WarningCutter};
+use crate::respond::{self, AnswerError, Blocks, SeriesIn, Verifier, WarningCutter};
 use crate::route::Endpoint;
 use crate::scope::Scope;
 
@@ -69,19 +69,31 @@ impl Proof {
         }
     }
 
-    /// Reads a whole answer, of at most `limit` decoded bytes.
+    /// Reads a whole answer, of at most `limit` decoded bytes, and gives it back; of Thanos without
+    /// the warnings of stores where they are to be cut.
     pub(super) fn check(
         self,
-        bytes: &[u8],
+        body: Blocks,
         scope: &Scope,
         limit: usize,
-    ) -> Result<(), AnswerError> {
-        let read = match self {
-            Self::Text(series) => return respond::verify(bytes, series, scope),
-            Self::Samples => read::verify_samples(bytes, scope, limit),
-            Self::Chunks => read::verify_chunks(bytes, scope),
-        };
-        read.map(|_| ()).map_err(in_our_words)
+        cuts_warnings: bool,
+    ) -> Result<Blocks, AnswerError> {
+        match self {
+            Self::Text(series) => respond::verify(body, series, scope, cuts_warnings),
+            Self::Samples => {
+                let whole = body.join();
+                read::verify_samples(&whole, scope, limit).map_err(in_our_words)?;
+                Ok(whole.into())
+            }
+            Self::Chunks => {
+                let mut chunks = ChunkVerifier::new(scope.clone());
+                for piece in body.pieces() {
+                    chunks.feed(piece).map_err(in_our_words)?;
+                }
+                chunks.finish().map_err(in_our_words)?;
+                Ok(body)
+            }
+        }
     }
 
     /// A reader of a streaming answer; none for an answer that can only be read as a whole.
@@ -132,14 +144,6 @@ impl Scanner {
             Self::Chunks(chunks) => chunks.held(),
         }
     }
-}
-
-/// A whole answer of Thanos without the warnings of stores.
-pub(super) fn without_warnings(bytes: &[u8]) -> Result<Vec<u8>, AnswerError> {
-    let mut cutter = WarningCutter::new();
-    let mut out = cutter.feed(bytes)?;
-    out.extend(cutter.finish()?);
-    Ok(out)
 }
 
 fn in_our_words(e: read::AnswerError) -> AnswerError {

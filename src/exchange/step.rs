@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::FetchId;
 use crate::deny::Denial;
+use crate::respond::Blocks;
 
 /// Changes of a head, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -207,7 +208,7 @@ pub enum ReplyPiece {
     /// The exchange has it, and the head waits on.
     Take,
     /// This passes in its place; if the head has waited, after that and in place of all pieces so far.
-    Emit(Vec<u8>),
+    Emit(Blocks),
     /// The answer cannot be shown, and its head has waited: a denial takes its place.
     Refuse(Denial),
     /// The answer cannot be shown, and its head has gone: the stream is reset. The denial is for

@@ -120,7 +120,7 @@ fn an_answer_that_does_not_come_whole_is_refused_while_its_head_waits() {
         let reply = rules(&mut worker, &mut exchange, &[]);
         assert!(matches!(reply, Reply::Hold(_)));
         let waits = piece <= 16 << 10;
-        let taken = exchange.response_piece(&mut worker, &vec![b' '; piece], false);
+        let taken = exchange.response_piece(&mut worker, vec![b' '; piece], false);
         assert_eq!(matches!(taken, ReplyPiece::Take), waits, "{taken:?}");
         let late = exchange.overdue(&mut worker);
         match late {
@@ -140,6 +140,37 @@ fn a_head_waits_for_no_body_that_is_known_to_be_larger_or_may_grow() {
         let reply = rules(&mut worker, &mut Exchange::default(), &[(name, value)]);
         assert!(matches!(reply, Reply::Edit(_)), "{name}: {reply:?}");
     }
+}
+
+#[test]
+fn a_head_does_not_wait_for_the_rest_of_a_long_error() {
+    let mut worker = limited(r#""hold_head": "128KiB""#);
+    let mut exchange = Exchange::default();
+    let step = ask(&mut worker, &mut exchange, "GET", "/api/v1/rules");
+    assert!(matches!(step, Step::Edit(_)));
+    let fields = vec![(":status".to_owned(), b"500".to_vec())];
+    let head = ResponseHead {
+        headers: Headers::new(fields),
+    };
+    let reply = exchange.response_headers(&mut worker, &head, false);
+    assert!(matches!(reply, Reply::Hold(_)));
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        match exchange.response_piece(&mut worker, vec![b'x'; 20 << 10], false) {
+            ReplyPiece::Take => seen.push(true),
+            ReplyPiece::Emit(out) => seen.push(!out.is_empty()),
+            piece @ (ReplyPiece::Pass | ReplyPiece::Refuse(_) | ReplyPiece::Cut(_)) => {
+                panic!("{piece:?}")
+            }
+        }
+    }
+    assert_eq!(seen, [true, true, true, true, true, true, false, false]);
+    assert_eq!(worker.budget.held(), 60 << 10);
+    let ReplyPiece::Emit(told) = exchange.response_piece(&mut worker, b"", true) else {
+        panic!("an error is always told");
+    };
+    assert!(told.join().starts_with(b"{\"status\":\"error\""));
+    assert_eq!(worker.budget.held(), 0);
 }
 
 #[test]

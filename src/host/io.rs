@@ -70,6 +70,11 @@ pub(super) fn replace(buffer: BufferType, size: usize, bytes: &[u8]) -> Result<(
     hostcalls::set_buffer(buffer, 0, size, bytes).map_err(|_| Failed)
 }
 
+/// Puts bytes after all that a buffer has.
+pub(super) fn append(buffer: BufferType, bytes: &[u8]) -> Result<(), Failed> {
+    hostcalls::set_buffer(buffer, usize::MAX, 0, bytes).map_err(|_| Failed)
+}
+
 /// Answers with a denial.
 pub(super) fn refuse(denial: &Denial, form: Form) -> Result<(), Failed> {
     let mut headers: Vec<(&str, &str)> = vec![("content-type", "application/json")];

@@ -1,49 +1,56 @@
-//! Cutting items out of a JSON text in place: what stays is moved down, never rewritten.
+//! Cutting items out of a JSON text as it is read: what stays is moved down, never rewritten.
 
 use super::AnswerError;
+use super::blocks::Blocks;
 use super::json::{Cursor, Kind, Raw};
+use super::window::Window;
 
 /// A JSON text that is read once from front to back while items are cut out of it.
 ///
-/// INVARIANT: `write <= flushed <= pos <= body.len()`. The bytes before `write` are the output,
-/// those from `flushed` to `pos` were read and will stay, unless they are cut.
+/// It holds a window of the text. What is sure to stay leaves it, and blocks of what follows are
+/// taken into it as they are needed: beside the text there is never much more than the window.
 #[derive(Debug)]
 pub(super) struct Editor {
-    body: Vec<u8>,
-    pos: usize,
-    flushed: usize,
-    write: usize,
+    window: Window,
+    /// How many of the lists around the present place have an item that may yet be cut.
+    undecided: usize,
 }
 
 impl Editor {
     /// An editor at the start of a text that must be UTF-8.
-    pub(super) fn new(body: Vec<u8>) -> Result<Self, AnswerError> {
-        std::str::from_utf8(&body).map_err(|_| AnswerError::Json)?;
+    pub(super) fn new(body: Blocks) -> Result<Self, AnswerError> {
         Ok(Self {
-            body,
-            pos: 0,
-            flushed: 0,
-            write: 0,
+            window: Window::new(body)?,
+            undecided: 0,
         })
     }
 
     /// The output. Nothing but space may be left to read.
-    pub(super) fn finish(mut self) -> Result<Vec<u8>, AnswerError> {
+    pub(super) fn finish(mut self) -> Result<Blocks, AnswerError> {
         self.scan(|c| c.end())?;
-        self.flush(self.body.len());
-        self.body.truncate(self.write);
-        Ok(self.body)
+        Ok(self.window.finish())
     }
 
-    /// Reads from the present position on.
+    /// Reads from the present position on. Where more of the text is needed than there is in the
+    /// window, `read` is called again from the same position.
     pub(super) fn scan<T>(
         &mut self,
-        read: impl FnOnce(&mut Cursor<'_>) -> Result<T, AnswerError>,
+        mut read: impl FnMut(&mut Cursor<'_>) -> Result<T, AnswerError>,
     ) -> Result<T, AnswerError> {
-        let mut cursor = Cursor::resume(&self.body, self.pos);
-        let found = read(&mut cursor)?;
-        self.pos = cursor.pos();
-        Ok(found)
+        loop {
+            let mut cursor = self.window.cursor();
+            let found = read(&mut cursor);
+            let pos = cursor.pos();
+            let enough = match found {
+                Ok(_) => self.window.holds(pos, 1),
+                Err(_) => self.window.holds(pos, Cursor::AHEAD),
+            };
+            if enough || !self.window.widen()? {
+                let found = found?;
+                self.window.step_to(pos);
+                return Ok(found);
+            }
+        }
     }
 
     /// The kind of the value that begins here.
@@ -58,16 +65,25 @@ impl Editor {
 
     /// A place to come back to, as long as nothing after it has been cut.
     pub(super) fn mark(&self) -> usize {
-        self.pos
+        self.window.pos()
     }
 
     /// Goes back to a place, to read it a second time.
     pub(super) fn rewind(&mut self, mark: usize) -> Result<(), AnswerError> {
-        if mark < self.flushed || mark > self.pos {
-            return Err(AnswerError::Shape);
-        }
-        self.pos = mark;
-        Ok(())
+        self.window.rewind(mark)
+    }
+
+    /// Reads a part of an item that stays whatever is found in it: what is read can leave before
+    /// the item ends. If it is cut all the same, that is an error.
+    pub(super) fn staying<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, AnswerError>,
+    ) -> Result<T, AnswerError> {
+        let undecided = self.undecided;
+        self.undecided = undecided.saturating_sub(1);
+        let found = read(self);
+        self.undecided = undecided;
+        found
     }
 
     /// Calls `keep` at each element of the array that begins here. What it answers `false` for is
@@ -100,22 +116,28 @@ impl Editor {
     ) -> Result<bool, AnswerError> {
         let (mut first, mut any) = (true, false);
         loop {
-            let separator = self.pos;
+            let separator = self.window.pos();
             if !self.scan(|c| c.next_item(first, close))? {
                 return Ok(any);
             }
-            self.flush(separator);
-            let end_of_output = self.write;
+            self.window.keep_to(separator);
+            if self.undecided == 0 {
+                self.window.settle();
+            }
+            let end_of_output = self.window.written();
             if !any && !first {
                 // Whatever stood before is cut, and so its comma goes too.
-                self.flushed = self.pos;
+                self.window.cut();
             }
             let label = self.scan(&head)?;
-            if keep(self, label)? {
+            let undecided = self.undecided;
+            self.undecided = undecided.saturating_add(1);
+            let stays = keep(self, label)?;
+            self.undecided = undecided;
+            if stays {
                 any = true;
             } else {
-                self.write = end_of_output;
-                self.flushed = self.pos;
+                self.window.cut_back(end_of_output)?;
             }
             first = false;
         }
@@ -127,40 +149,23 @@ impl Editor {
             c.space();
             Ok(())
         })?;
-        let start = self.pos;
+        let start = self.window.pos();
         self.scan(|c| c.string().map(|_| ()))?;
-        let at = self.write + (start - self.flushed);
-        Ok((at, at + (self.pos - start)))
+        let at = self.window.place_in_output(start);
+        Ok((
+            at,
+            at.saturating_add(self.window.pos().saturating_sub(start)),
+        ))
     }
 
-    /// Puts other bytes in the place of some of the output. It may grow by no more than was cut.
+    /// Puts other bytes in the place of some of the output. It may grow by no more than was cut
+    /// since the last time that the text was read on.
     pub(super) fn replace(
         &mut self,
-        (start, end): (usize, usize),
+        place: (usize, usize),
         text: &[u8],
     ) -> Result<(), AnswerError> {
-        self.flush(self.pos);
-        let new_end = start + text.len();
-        let new_write = (self.write + text.len())
-            .checked_sub(end.saturating_sub(start))
-            .filter(|w| *w <= self.flushed && start <= end && end <= self.write)
-            .ok_or(AnswerError::Shape)?;
-        self.body.copy_within(end..self.write, new_end);
-        if let Some(place) = self.body.get_mut(start..new_end) {
-            place.copy_from_slice(text);
-        }
-        self.write = new_write;
-        Ok(())
-    }
-
-    fn flush(&mut self, to: usize) {
-        if let Some(len) = to.checked_sub(self.flushed) {
-            if self.write != self.flushed {
-                self.body.copy_within(self.flushed..to, self.write);
-            }
-            self.write += len;
-            self.flushed = to;
-        }
+        self.window.replace(place, text)
     }
 }
 
@@ -179,7 +184,7 @@ mod tests {
         }
         let mut e = Editor::new(text.into()).unwrap();
         walk(&mut e).unwrap();
-        String::from_utf8(e.finish().unwrap()).unwrap()
+        String::from_utf8(e.finish().unwrap().join()).unwrap()
     }
 
     #[test]
@@ -207,19 +212,76 @@ mod tests {
     fn a_replacement_may_grow_into_what_was_cut_and_no_further() {
         let run = |text: &str| {
             let mut e = Editor::new(text.into()).unwrap();
-            e.scan(|c| c.open(b'[')).unwrap();
-            let at = e.string_in_output().unwrap();
-            e.scan(|c| c.next_item(false, b']')).unwrap();
-            e.elements(|e| e.skip().map(|()| false)).unwrap();
-            e.replace(at, b"\"pending\"")?;
-            e.scan(|c| c.next_item(false, b']')).unwrap();
-            e.finish().map(|b| String::from_utf8(b).unwrap())
+            let mut state = None;
+            e.elements(|e| {
+                e.members(
+                    |key| key.is("state"),
+                    |e, is_state| {
+                        if is_state {
+                            state = Some(e.string_in_output()?);
+                        } else {
+                            e.elements(|e| e.skip().map(|()| false))?;
+                        }
+                        Ok(true)
+                    },
+                )?;
+                e.replace(state.unwrap(), b"\"pending\"").map(|()| true)
+            })?;
+            e.finish().map(|b| String::from_utf8(b.join()).unwrap())
         };
-        assert_eq!(run(r#"["firing",[11,2]]"#).unwrap(), r#"["pending",[]]"#);
-        assert_eq!(
-            run(r#"["firing-and-more",[]]"#).unwrap(),
-            r#"["pending",[]]"#
-        );
-        assert!(run(r#"["firing",[]]"#).is_err());
+        for (text, made) in [
+            (
+                r#"[{"state":"firing","alerts":[11,2]}]"#,
+                Some(r#"[{"state":"pending","alerts":[]}]"#),
+            ),
+            (
+                r#"[{"state":"firing-and-more","alerts":[]}]"#,
+                Some(r#"[{"state":"pending","alerts":[]}]"#),
+            ),
+            (r#"[{"state":"firing","alerts":[]}]"#, None),
+        ] {
+            assert_eq!(run(text).ok().as_deref(), made, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stays_whatever_is_in_it_cannot_be_cut() {
+        let run = |blocks: &[&str]| {
+            let mut e =
+                Editor::new(blocks.iter().map(|b| b.as_bytes().to_vec()).collect()).unwrap();
+            e.elements(|e| {
+                e.staying(|e| e.elements(|e| e.skip().map(|()| true)))?;
+                Ok(false)
+            })?;
+            e.finish().map(Blocks::join)
+        };
+        // Nothing of it has left, since it came in one block: but what is settled stays settled.
+        assert_eq!(run(&["[[1,2,3]]"]), Err(AnswerError::Shape));
+        assert_eq!(run(&["[[1,", "2,", "3]]"]), Err(AnswerError::Shape));
+        assert_eq!(run(&["[[]]"]), Ok(b"[]".to_vec()));
+    }
+
+    #[test]
+    fn beside_the_text_there_is_little_more_than_a_window() {
+        let item = format!("\"{}\",0,", "x".repeat(1000));
+        let text = format!("[{}1]", item.repeat(4000));
+        let blocks: Blocks = text
+            .as_bytes()
+            .chunks(64 << 10)
+            .map(<[u8]>::to_vec)
+            .collect();
+        let mut e = Editor::new(blocks).unwrap();
+        let mut widest = 0;
+        e.elements(|e| {
+            let stays = e.kind()? == Kind::String;
+            e.skip()?;
+            widest = widest.max(e.window.size());
+            Ok(stays)
+        })
+        .unwrap();
+        assert!(widest < 256 << 10, "{widest}");
+        let out = e.finish().unwrap().join();
+        assert_eq!(out.iter().filter(|b| **b == b'x').count(), 4_000_000);
+        assert!(!out.contains(&b'0'));
     }
 }

@@ -1,8 +1,9 @@
 //! The envelope that Prometheus and Thanos put around every answer.
 
 use super::AnswerError;
+use super::blocks::Blocks;
 use super::edit::Editor;
-use super::json::{Cursor, Kind, Raw};
+use super::json::{Kind, Raw};
 
 enum Member {
     Status,
@@ -12,12 +13,16 @@ enum Member {
     Other,
 }
 
+pub(super) fn is_notes(key: Raw<'_>) -> bool {
+    key.is("warnings") || key.is("infos")
+}
+
 fn member(key: Raw<'_>) -> Member {
     if key.is("status") {
         Member::Status
     } else if key.is("data") {
         Member::Data
-    } else if key.is("warnings") || key.is("infos") {
+    } else if is_notes(key) {
         Member::Notes
     } else if key.is("error") || key.is("errorType") {
         Member::Error
@@ -31,20 +36,18 @@ fn member(key: Raw<'_>) -> Member {
 /// Only a success is read. Warnings of stores go, those of the engine stay. Of members that
 /// nobody knows, plain values stay and lists go: they may list what others own.
 pub(super) fn filter(
-    body: Vec<u8>,
+    body: Blocks,
     mut data: impl FnMut(&mut Editor) -> Result<(), AnswerError>,
-) -> Result<Vec<u8>, AnswerError> {
+) -> Result<Blocks, AnswerError> {
     let mut editor = Editor::new(body)?;
     let mut success = false;
     editor.members(member, |e, member| match member {
         Member::Status => {
-            if !e.scan(|c| c.string().map(|s| s.is("success")))? {
-                return Err(AnswerError::Status);
-            }
+            expect_success(e)?;
             success = true;
             Ok(true)
         }
-        Member::Data => data(e).map(|()| true),
+        Member::Data => e.staying(&mut data).map(|()| true),
         Member::Notes => notes(e),
         Member::Error => Err(AnswerError::Status),
         Member::Other => other(e),
@@ -55,30 +58,38 @@ pub(super) fn filter(
     editor.finish()
 }
 
-/// Reads an enveloped answer without changing it: `data` is called at the value of `data`.
+/// Reads an enveloped answer: `data` is called at the value of `data`. It stays as it is, but for
+/// the warnings of stores where `cut_notes` says so.
 pub(super) fn read(
-    body: &[u8],
-    mut data: impl FnMut(&mut Cursor<'_>) -> Result<(), AnswerError>,
-) -> Result<(), AnswerError> {
-    let mut cursor = Cursor::new(body)?;
+    body: Blocks,
+    cut_notes: bool,
+    mut data: impl FnMut(&mut Editor) -> Result<(), AnswerError>,
+) -> Result<Blocks, AnswerError> {
+    let mut editor = Editor::new(body)?;
     let mut success = false;
-    cursor.members(|c, key| match member(key) {
+    editor.members(member, |e, member| match member {
         Member::Status => {
-            success = c.string()?.is("success");
-            if success {
-                Ok(())
-            } else {
-                Err(AnswerError::Status)
-            }
+            expect_success(e)?;
+            success = true;
+            Ok(true)
         }
-        Member::Data => data(c),
+        Member::Data => e.staying(&mut data).map(|()| true),
+        Member::Notes if cut_notes => notes(e),
         Member::Error => Err(AnswerError::Status),
-        Member::Notes | Member::Other => c.skip(),
+        Member::Notes | Member::Other => e.skip().map(|()| true),
     })?;
     if !success {
         return Err(AnswerError::Status);
     }
-    cursor.end()
+    editor.finish()
+}
+
+/// Reads the status, which must be that of a success.
+fn expect_success(e: &mut Editor) -> Result<(), AnswerError> {
+    match e.scan(|c| c.string().map(|s| s.is("success")))? {
+        true => Ok(()),
+        false => Err(AnswerError::Status),
+    }
 }
 
 /// Steps over a member that nobody knows. Says whether it stays.

@@ -1,7 +1,5 @@
 //! Undoing the content encoding of an answer, within a bound.
 
-use std::borrow::Cow;
-
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
@@ -16,20 +14,16 @@ use crc::crc32;
 /// # Errors
 /// [`AnswerError::Limit`] if they are more than `limit`; [`AnswerError::Encoding`] if the encoding
 /// is neither of these nor gzip, or the bytes are not exactly one gzip member.
-pub fn decode<'a>(
-    encoding: &[u8],
-    body: &'a [u8],
-    limit: usize,
-) -> Result<Cow<'a, [u8]>, AnswerError> {
+pub fn decode(encoding: &[u8], body: &[u8], limit: usize) -> Result<Vec<u8>, AnswerError> {
     if is(encoding, &["", "identity"]) {
         return if body.len() <= limit {
-            Ok(Cow::Borrowed(body))
+            Ok(body.to_vec())
         } else {
             Err(AnswerError::Limit)
         };
     }
     if is(encoding, &["gzip", "x-gzip"]) {
-        return gunzip(body, limit).map(Cow::Owned);
+        return gunzip(body, limit);
     }
     Err(AnswerError::Encoding)
 }

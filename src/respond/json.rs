@@ -39,6 +39,10 @@ pub(super) struct Raw<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// How far from its position a cursor looks at most: an error with as many bytes before the end
+    /// of the text is none that more text could mend.
+    pub(super) const AHEAD: usize = 8;
+
     /// A cursor at the start of a text that must be UTF-8.
     pub(super) fn new(text: &'a [u8]) -> Result<Self, AnswerError> {
         std::str::from_utf8(text).map_err(|_| AnswerError::Json)?;

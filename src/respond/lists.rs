@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::AnswerError;
+use super::blocks::Blocks;
 use super::edit::Editor;
 use super::envelope;
 use super::json::{Cursor, Kind};
@@ -13,7 +14,7 @@ use crate::scope::Scope;
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn exemplars(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+pub fn exemplars(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);
     }
@@ -31,7 +32,7 @@ pub fn exemplars(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn targets(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+pub fn targets(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     #[derive(Clone, Copy)]
     enum Member {
         Active,
@@ -56,7 +57,7 @@ pub fn targets(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
                 match (member, e.kind()?) {
                     (_, Kind::Null) => e.skip()?,
                     (Member::Active, _) => {
-                        e.elements(|e| e.scan(|c| is_inside(c, "labels", scope)))?;
+                        e.staying(|e| e.elements(|e| e.scan(|c| is_inside(c, "labels", scope))))?;
                     }
                     (Member::Dropped, Kind::Array) => {
                         e.elements(|e| e.skip().map(|()| false))?;
@@ -82,7 +83,7 @@ pub fn targets(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn metadata(body: Vec<u8>, names: &BTreeSet<String>) -> Result<Vec<u8>, AnswerError> {
+pub fn metadata(body: Blocks, names: &BTreeSet<String>) -> Result<Blocks, AnswerError> {
     enum Family {
         Known,
         Possible(String),
@@ -151,7 +152,7 @@ fn has_series(
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn am_alerts(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+pub fn am_alerts(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     top_list(body, scope, |e| e.scan(|c| is_inside(c, "labels", scope)))
 }
 
@@ -160,7 +161,7 @@ pub fn am_alerts(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn am_groups(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+pub fn am_groups(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     top_list(body, scope, |e| {
         let mut any = false;
         e.members(
@@ -180,10 +181,10 @@ pub fn am_groups(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
 
 /// Filters an answer that is one array.
 pub(super) fn top_list(
-    body: Vec<u8>,
+    body: Blocks,
     scope: &Scope,
     keep: impl FnMut(&mut Editor) -> Result<bool, AnswerError>,
-) -> Result<Vec<u8>, AnswerError> {
+) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);
     }
@@ -217,7 +218,7 @@ pub(super) fn is_inside(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::respond::tests::tenant_a;
+    use crate::respond::tests::{in_blocks, tenant_a};
 
     const A: &str = r#"{"tenant_id":"tenant-a"}"#;
     const B: &str = r#"{"tenant_id":"tenant-b"}"#;
@@ -226,20 +227,31 @@ mod tests {
         String::from_utf8(out.unwrap()).unwrap()
     }
 
+    fn of_a(
+        filter: fn(Blocks, &Scope) -> Result<Blocks, AnswerError>,
+        body: &str,
+    ) -> Result<Vec<u8>, AnswerError> {
+        in_blocks(body, |body| filter(body, &tenant_a()))
+    }
+
+    fn metadata(
+        body: impl Into<Vec<u8>>,
+        names: &BTreeSet<String>,
+    ) -> Result<Vec<u8>, AnswerError> {
+        in_blocks(body, |body| super::metadata(body, names))
+    }
+
     #[test]
     fn exemplars_are_held_by_the_labels_of_their_series() {
         let body = format!(
             r#"{{"status":"success","data":[{{"seriesLabels":{B},"exemplars":[{{"labels":{A}}}]}},{{"exemplars":[],"seriesLabels":{A}}},{{"exemplars":[{{"labels":{A}}}]}}]}}"#
         );
         assert_eq!(
-            text(exemplars(body.into(), &tenant_a())),
+            text(of_a(exemplars, &body)),
             format!(r#"{{"status":"success","data":[{{"exemplars":[],"seriesLabels":{A}}}]}}"#)
         );
-        let shape = br#"{"status":"success","data":{"seriesLabels":{}}}"#;
-        assert_eq!(
-            exemplars(shape.to_vec(), &tenant_a()),
-            Err(AnswerError::Shape)
-        );
+        let shape = r#"{"status":"success","data":{"seriesLabels":{}}}"#;
+        assert_eq!(of_a(exemplars, shape), Err(AnswerError::Shape));
     }
 
     #[test]
@@ -248,7 +260,7 @@ mod tests {
             r#"{{"status":"success","data":{{"activeTargets":[{{"discoveredLabels":{A},"labels":{B}}},{{"labels":{A},"scrapeUrl":"u"}}],"droppedTargets":[{{"discoveredLabels":{A}}}],"droppedTargetCounts":{{"job-b":1}},"n":1}}}}"#
         );
         assert_eq!(
-            text(targets(body.into(), &tenant_a())),
+            text(of_a(targets, &body)),
             format!(
                 r#"{{"status":"success","data":{{"activeTargets":[{{"labels":{A},"scrapeUrl":"u"}}],"droppedTargets":[],"droppedTargetCounts":{{}},"n":1}}}}"#
             )
@@ -260,7 +272,7 @@ mod tests {
         let names = BTreeSet::from(["up".to_string()]);
         let body = r#"{"status":"success","data":{"canary":[{"help":"x"}],"\u0075p":[{"type":"gauge","help":"h","unit":""}],"upx":[]}}"#;
         assert_eq!(
-            text(metadata(body.into(), &names)),
+            text(metadata(body, &names)),
             r#"{"status":"success","data":{"\u0075p":[{"type":"gauge","help":"h","unit":""}]}}"#
         );
     }
@@ -274,12 +286,12 @@ mod tests {
             r#"{{"status":"success","data":{{"request":[{{"type":"counter"}}],{counter},"requests_total_x":[],"wait":[{{"type":"summary","help":"canary"}},{{"help":"own","type":"histogram"}},{{"help":"canary"}}]}}}}"#
         );
         assert_eq!(
-            text(metadata(body.into(), &names)),
+            text(metadata(body, &names)),
             format!(r#"{{"status":"success","data":{{{counter},{histogram}}}}}"#)
         );
         let body = r#"{"status":"success","data":{"requests":[{"type":"gauge","help":"canary"}],"wait":{"type":"histogram"}}}"#;
         assert_eq!(
-            text(metadata(body.into(), &names)),
+            text(metadata(body, &names)),
             r#"{"status":"success","data":{}}"#
         );
     }
@@ -289,18 +301,18 @@ mod tests {
         let alerts =
             format!(r#"[{{"labels":{B}}},{{"labels":{A},"status":{{"state":"active"}}}}]"#);
         assert_eq!(
-            text(am_alerts(alerts.clone().into(), &tenant_a())),
+            text(of_a(am_alerts, &alerts)),
             format!(r#"[{{"labels":{A},"status":{{"state":"active"}}}}]"#)
         );
         let groups = format!(
             r#"[{{"alerts":[{{"labels":{B}}}],"labels":{B}}},{{"alerts":{alerts},"labels":{{}}}}]"#
         );
         assert_eq!(
-            text(am_groups(groups.into(), &tenant_a())),
+            text(of_a(am_groups, &groups)),
             format!(
                 r#"[{{"alerts":[{{"labels":{A},"status":{{"state":"active"}}}}],"labels":{{}}}}]"#
             )
         );
-        assert!(am_alerts(b"{}".to_vec(), &tenant_a()).is_err());
+        assert!(of_a(am_alerts, "{}").is_err());
     }
 }

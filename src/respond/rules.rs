@@ -1,6 +1,7 @@
 //! Rules and alerts of Prometheus, Thanos Query and Thanos Rule, cut down to a scope.
 
 use super::AnswerError;
+use super::blocks::Blocks;
 use super::edit::Editor;
 use super::envelope;
 use super::json::{Cursor, Kind};
@@ -22,7 +23,7 @@ pub struct RuleOptions {
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn rules(body: Vec<u8>, scope: &Scope, options: RuleOptions) -> Result<Vec<u8>, AnswerError> {
+pub fn rules(body: Blocks, scope: &Scope, options: RuleOptions) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);
     }
@@ -35,7 +36,7 @@ pub fn rules(body: Vec<u8>, scope: &Scope, options: RuleOptions) -> Result<Vec<u
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn alerts(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+pub fn alerts(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);
     }
@@ -64,7 +65,7 @@ fn list_member(
             if e.kind()? == Kind::Null {
                 e.skip()?;
             } else {
-                e.elements(&mut keep)?;
+                e.staying(|e| e.elements(&mut keep))?;
             }
             Ok(true)
         },

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::AnswerError;
+use super::blocks::Blocks;
 use super::json::{Cursor, Kind};
 use super::lists::top_list;
 use crate::scope::{Enforced, Scope};
@@ -13,7 +14,7 @@ use crate::scope::{Enforced, Scope};
 ///
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
-pub fn silences(body: Vec<u8>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+pub fn silences(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     top_list(body, scope, |e| e.scan(|c| is_confined(c, scope)))
 }
 
@@ -151,7 +152,7 @@ fn alternatives(regex: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::respond::tests::{scope, tenant_a};
+    use crate::respond::tests::{in_blocks, scope, tenant_a};
     use crate::tenant::{LabelName, TenantPattern};
 
     fn silence(matchers: &str) -> String {
@@ -219,9 +220,9 @@ mod tests {
                 "{matchers}"
             );
             let list = format!("[{text}]");
-            let left = silences(list.clone().into(), &two).unwrap();
+            let left = in_blocks(list.as_str(), |body| silences(body, &two));
             assert_eq!(
-                left,
+                left.unwrap(),
                 if own {
                     list.into_bytes()
                 } else {

@@ -1,9 +1,11 @@
 //! Proof on the answer: each series must be in scope, or nothing more of it leaves.
 
 use super::AnswerError;
+use super::blocks::Blocks;
+use super::edit::Editor;
 use super::envelope;
 use super::federate;
-use super::json::{Cursor, Kind};
+use super::json::{Cursor, Kind, Raw};
 use super::labels::{Standing, standing};
 use super::lists::is_inside;
 use super::push::{Push, Taken, Visitor, Want};
@@ -24,45 +26,76 @@ pub enum SeriesIn {
     Federate,
 }
 
-/// Reads a whole answer.
+/// Reads a whole answer, and gives it back as it is; with `cut_warnings` without the warnings of
+/// stores.
 ///
 /// # Errors
 /// [`AnswerError::Foreign`] if a series is not in scope; another if the answer is not understood.
-pub fn verify(body: &[u8], series: SeriesIn, scope: &Scope) -> Result<(), AnswerError> {
+pub fn verify(
+    body: Blocks,
+    series: SeriesIn,
+    scope: &Scope,
+    cut_warnings: bool,
+) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
-        return Ok(());
+        return Ok(body);
     }
     match series {
-        SeriesIn::Series => envelope::read(body, |c| {
-            if c.kind()? == Kind::Null {
-                return c.skip();
+        SeriesIn::Series => envelope::read(body, cut_warnings, |e| {
+            if e.kind()? == Kind::Null {
+                return e.skip();
             }
-            c.elements(|c| inside(standing(c, scope)? == Standing::Inside))
+            e.elements(|e| inside(e.scan(|c| standing(c, scope))? == Standing::Inside))
+                .map(|_| ())
         }),
-        SeriesIn::Query => envelope::read(body, |c| {
-            c.members(|c, key| {
-                if key.is("result") && !c.kind()?.is_scalar() {
-                    c.elements(|c| match c.kind()? {
-                        Kind::Object => inside(is_inside(c, "metric", scope)?),
-                        Kind::String | Kind::Null | Kind::Plain => c.skip(),
-                        Kind::Array => Err(AnswerError::Shape),
-                    })
-                } else {
-                    c.skip()
-                }
-            })
-        }),
+        SeriesIn::Query => envelope::read(body, cut_warnings, |e| results(e, scope, cut_warnings)),
         SeriesIn::Federate => {
             let mut lines = federate::Lines::new(scope.clone());
-            lines.feed(body)?;
-            lines.finish().map(|_| ())
+            for piece in body.pieces() {
+                lines.feed(piece)?;
+            }
+            lines.finish()?;
+            Ok(body)
         }
     }
 }
 
-fn inside(inside: bool) -> Result<(), AnswerError> {
+/// Reads the results of a query, which are the value that begins here.
+fn results(e: &mut Editor, scope: &Scope, cut_warnings: bool) -> Result<(), AnswerError> {
+    #[derive(Clone, Copy)]
+    enum Member {
+        Result,
+        Notes,
+        Other,
+    }
+    let member = |key: Raw<'_>| {
+        if key.is("result") {
+            Member::Result
+        } else if cut_warnings && envelope::is_notes(key) {
+            Member::Notes
+        } else {
+            Member::Other
+        }
+    };
+    e.members(member, |e, member| match member {
+        Member::Result if !e.kind()?.is_scalar() => e.staying(|e| {
+            e.elements(|e| match e.kind()? {
+                Kind::Object => inside(e.scan(|c| is_inside(c, "metric", scope))?),
+                Kind::String | Kind::Null | Kind::Plain => e.skip().map(|()| true),
+                Kind::Array => Err(AnswerError::Shape),
+            })?;
+            Ok(true)
+        }),
+        Member::Notes => envelope::notes(e),
+        Member::Result | Member::Other => e.skip().map(|()| true),
+    })?;
+    Ok(())
+}
+
+/// What is inside stays; the rest is an error.
+fn inside(inside: bool) -> Result<bool, AnswerError> {
     if inside {
-        Ok(())
+        Ok(true)
     } else {
         Err(AnswerError::Foreign)
     }

@@ -86,11 +86,11 @@ impl Visitor for Warnings {
                 Err(AnswerError::Status)
             };
         }
-        let mut editor = Editor::new(text.to_vec())?;
+        let mut editor = Editor::new(text.to_vec().into())?;
         let stays = envelope::notes(&mut editor)?;
         let left = editor.finish()?;
         Ok(if stays {
-            Taken::Replace(left)
+            Taken::Replace(left.join())
         } else {
             Taken::Cut
         })

@@ -189,7 +189,7 @@ impl Flow<'_> {
             {
                 ReplyPiece::Pass => got.extend_from_slice(part),
                 ReplyPiece::Take => assert!(got.is_empty(), "the head waits behind its body"),
-                ReplyPiece::Emit(bytes) => got.extend(bytes),
+                ReplyPiece::Emit(bytes) => got.extend(bytes.join()),
                 ReplyPiece::Refuse(denial) => return self.refuse(&denial),
                 ReplyPiece::Cut(denial) => {
                     self.seen.cut = true;

@@ -227,7 +227,7 @@ impl<'a> Flow<'a> {
             match self.exchange.response_piece(worker, piece, left.is_empty()) {
                 ReplyPiece::Pass => reply.body.extend_from_slice(piece),
                 ReplyPiece::Take => assert!(reply.body.is_empty()),
-                ReplyPiece::Emit(bytes) => reply.body.extend(bytes),
+                ReplyPiece::Emit(bytes) => reply.body.extend(bytes.join()),
                 ReplyPiece::Refuse(denial) => {
                     // Not a byte of it has left.
                     assert!(reply.body.is_empty());

@@ -1,18 +1,21 @@
 //! A body that is held until it is whole, and what is made of it then.
 
-use super::blocks::Blocks;
+use std::borrow::Cow;
+
 use super::plan::Plan;
 use crate::deny::Denial;
 use crate::exchange::deny;
-use crate::exchange::proof::{self, Proof};
+use crate::exchange::proof::Proof;
 use crate::exchange::worker::Worker;
-use crate::respond::{self, AnswerError, ErrorForm};
+use crate::respond::{self, AnswerError, Blocks, ErrorForm};
 use crate::route::{Endpoint, Kind};
 
 /// A body that is held.
 #[derive(Debug)]
 pub(super) struct Held {
     bytes: Blocks,
+    /// How many bytes have come, with those that are not needed.
+    seen: usize,
     /// What is counted for it in the worker's budget: what has come, or is to come.
     counted: usize,
     encoding: Option<Vec<u8>>,
@@ -45,7 +48,8 @@ impl Held {
             .hold(&plan.holder, counted)
             .map_err(|_| deny::held())?;
         Ok(Self {
-            bytes: Blocks::expect(declared.map_or(0, |_| counted)),
+            bytes: Blocks::default(),
+            seen: 0,
             counted,
             encoding,
             then,
@@ -58,8 +62,9 @@ impl Held {
         &mut self,
         plan: &Plan,
         worker: &mut Worker,
-        piece: &[u8],
+        piece: Cow<'_, [u8]>,
     ) -> Result<(), Denial> {
+        self.seen = self.seen.saturating_add(piece.len());
         let len = self.bytes.len().saturating_add(piece.len());
         if len > plan.most(self.then) {
             return match self.then {
@@ -79,19 +84,19 @@ impl Held {
 
     /// Whether the head waits on, after a piece that was not the last.
     pub(super) fn keeps_head(&mut self, plan: &Plan) -> bool {
-        self.head_waits = self.head_waits && self.bytes.len() <= plan.hold_head;
+        self.head_waits = self.head_waits && self.seen <= plan.hold_head;
         self.head_waits
     }
 
     /// Gives back what is counted, and the bytes.
-    pub(super) fn release(&mut self, plan: &Plan, worker: &mut Worker) -> Vec<u8> {
+    pub(super) fn release(&mut self, plan: &Plan, worker: &mut Worker) -> Blocks {
         let counted = std::mem::take(&mut self.counted);
         worker.budget.release(&plan.holder, counted);
-        self.bytes.join()
+        std::mem::take(&mut self.bytes)
     }
 
     /// What may leave of the whole body.
-    pub(super) fn whole(mut self, plan: &Plan, worker: &mut Worker) -> Result<Vec<u8>, Denial> {
+    pub(super) fn whole(mut self, plan: &Plan, worker: &mut Worker) -> Result<Blocks, Denial> {
         let bytes = self.release(plan, worker);
         let room = bytes.len().max(ROOM);
         let shown = self.judge(plan, bytes)?;
@@ -102,27 +107,22 @@ impl Held {
         Ok(shown)
     }
 
-    fn judge(&self, plan: &Plan, bytes: Vec<u8>) -> Result<Vec<u8>, Denial> {
+    fn judge(&self, plan: &Plan, bytes: Blocks) -> Result<Blocks, Denial> {
         let limit = plan.limit;
         let bytes = match (&self.encoding, self.then) {
             (None, _) => bytes,
             (Some(encoding), Then::Filter | Then::Verify(_)) => {
-                let decoded = respond::decode(encoding, &bytes, limit);
-                decoded.map_err(|e| deny::answer(&e))?.into_owned()
+                let decoded = respond::decode(encoding, &bytes.join(), limit);
+                decoded.map_err(|e| deny::answer(&e))?.into()
             }
-            (Some(_), Then::Reword(_)) => Vec::new(),
+            (Some(_), Then::Reword(_)) => Blocks::default(),
         };
         match self.then {
-            Then::Reword(status) => Ok(respond::reword_error(status, &bytes, plan.error_form())),
+            Then::Reword(status) => {
+                Ok(respond::reword_error(status, &bytes.join(), plan.error_form()).into())
+            }
             Then::Verify(proof) => proof
-                .check(&bytes, &plan.scope, limit)
-                .and_then(|()| {
-                    if plan.cuts_warnings() {
-                        proof::without_warnings(&bytes)
-                    } else {
-                        Ok(bytes)
-                    }
-                })
+                .check(bytes, &plan.scope, limit, plan.cuts_warnings())
                 .map_err(|e| deny::answer(&e)),
             Then::Filter => plan.filter(bytes).map_err(|e| deny::answer(&e)),
         }
@@ -138,7 +138,7 @@ impl Plan {
         }
     }
 
-    fn filter(&self, bytes: Vec<u8>) -> Result<Vec<u8>, AnswerError> {
+    fn filter(&self, bytes: Blocks) -> Result<Blocks, AnswerError> {
         let scope = &self.scope;
         match self.endpoint {
             Endpoint::Rules => respond::rules(
@@ -157,10 +157,13 @@ impl Plan {
                 None => Err(AnswerError::Json),
             },
             Endpoint::Silences => respond::silences(bytes, scope),
-            Endpoint::Silence => match respond::silence_in_scope(&bytes, scope)? {
-                true => Ok(bytes),
-                false => Err(AnswerError::Foreign),
-            },
+            Endpoint::Silence => {
+                let silence = bytes.join();
+                match respond::silence_in_scope(&silence, scope)? {
+                    true => Ok(silence.into()),
+                    false => Err(AnswerError::Foreign),
+                }
+            }
             Endpoint::AlertmanagerAlerts => respond::am_alerts(bytes, scope),
             Endpoint::AlertGroups => respond::am_groups(bytes, scope),
             Endpoint::Query

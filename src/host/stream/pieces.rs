@@ -3,9 +3,10 @@
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType};
 
-use super::{PAUSED, Stream};
+use super::{Flow, PAUSED, Stream};
 use crate::exchange::{Piece, ReplyPiece};
 use crate::host::io::{self, Failed};
+use crate::respond::Blocks;
 
 impl Stream {
     pub(super) fn request_piece(&self, size: usize, ends: bool) -> Result<Action, Failed> {
@@ -58,13 +59,32 @@ impl Stream {
         }
     }
 
+    /// Judges what of an answer's body is new, part by part.
+    fn judge(&self, flow: &mut Flow, size: usize, ends: bool) -> Result<ReplyPiece, Failed> {
+        let worker = &mut self.shared.worker.borrow_mut();
+        let (mut start, mut out) = (flow.kept, Blocks::default());
+        loop {
+            let end = size.min(start.saturating_add(PART));
+            let part = response_body(start, end)?;
+            let last = end == size;
+            match flow.exchange.response_piece(worker, part, ends && last) {
+                ReplyPiece::Emit(blocks) => blocks.into_iter().for_each(|block| out.push(block)),
+                ReplyPiece::Take if !last => {}
+                judged @ (ReplyPiece::Pass
+                | ReplyPiece::Take
+                | ReplyPiece::Refuse(_)
+                | ReplyPiece::Cut(_)) => return Ok(judged),
+            }
+            if last {
+                return Ok(ReplyPiece::Emit(out));
+            }
+            start = end;
+        }
+    }
+
     pub(super) fn response_piece(&self, size: usize, ends: bool) -> Result<Action, Failed> {
         let mut flow = self.flow.borrow_mut();
-        let bytes = response_body(flow.kept, size)?;
-        let piece =
-            flow.exchange
-                .response_piece(&mut self.shared.worker.borrow_mut(), &bytes, ends);
-        match piece {
+        match self.judge(&mut flow, size, ends)? {
             ReplyPiece::Pass => Ok(Action::Continue),
             // The host keeps it: what takes its place in the end is then never larger than what the
             // host's buffer has had room for. Of a body over its limit Envoy would die.
@@ -72,10 +92,10 @@ impl Stream {
                 flow.kept = size;
                 Ok(Action::Pause)
             }
-            ReplyPiece::Emit(bytes) => {
+            ReplyPiece::Emit(blocks) => {
                 // A body that trailers end before it began has no buffer.
-                if size > 0 || !bytes.is_empty() {
-                    io::replace(BufferType::HttpResponseBody, size, &bytes)?;
+                if size > 0 || !blocks.is_empty() {
+                    emit(size, blocks)?;
                 }
                 (flow.head_waits, flow.kept) = (false, 0);
                 Ok(Action::Continue)
@@ -92,6 +112,21 @@ impl Stream {
             }
         }
     }
+}
+
+/// The most bytes of an answer's body that are read from the host at once: a piece of the host's may
+/// be as large as its buffer.
+const PART: usize = 256 * 1024;
+
+/// Puts blocks in the place of so many bytes of an answer's body. Each is freed once the host has it.
+fn emit(size: usize, blocks: Blocks) -> Result<(), Failed> {
+    let mut blocks = blocks.into_iter().filter(|block| !block.is_empty());
+    io::replace(
+        BufferType::HttpResponseBody,
+        size,
+        &blocks.next().unwrap_or_default(),
+    )?;
+    blocks.try_for_each(|block| io::append(BufferType::HttpResponseBody, &block))
 }
 
 /// The bytes of an answer's body from `start` to `end`.

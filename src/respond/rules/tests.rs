@@ -2,10 +2,22 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::respond::tests::{hostile, is_subsequence, scope, tenant_a};
+use crate::respond::tests::{hostile, in_blocks, is_subsequence, scope, tenant_a};
+
+fn rules(
+    body: impl Into<Vec<u8>>,
+    scope: &Scope,
+    options: RuleOptions,
+) -> Result<Vec<u8>, AnswerError> {
+    in_blocks(body, |body| super::rules(body, scope, options))
+}
+
+fn alerts(body: impl Into<Vec<u8>>, scope: &Scope) -> Result<Vec<u8>, AnswerError> {
+    in_blocks(body, |body| super::alerts(body, scope))
+}
 
 fn filter(text: &str, options: RuleOptions) -> String {
-    String::from_utf8(rules(text.into(), &tenant_a(), options).unwrap()).unwrap()
+    String::from_utf8(rules(text, &tenant_a(), options).unwrap()).unwrap()
 }
 
 fn document(rules: &str) -> String {
@@ -35,8 +47,8 @@ fn the_hostile_answers_are_filtered_as_expected() {
             unlabelled: false,
         };
         let out = match path.split('?').next() {
-            Some("/api/v1/rules") => rules(body.into(), &tenant_a(), options),
-            Some("/api/v1/alerts") => alerts(body.into(), &tenant_a()),
+            Some("/api/v1/rules") => rules(body, &tenant_a(), options),
+            Some("/api/v1/alerts") => alerts(body, &tenant_a()),
             _ => continue,
         };
         let Ok(out) = out else {
@@ -88,7 +100,7 @@ fn alerts_of_thanos_rule_are_in_a_list_of_another_name() {
     let other = r#"{"labels":{"tenant_id":"tenant-b"},"state":"firing"}"#;
     let text = |list: &str| format!(r#"{{"status":"success","data":{{"Alerts":[{list}]}}}}"#);
     let body = text(&format!("{other},{own}"));
-    assert_eq!(alerts(body.into(), &tenant_a()), Ok(text(own).into_bytes()));
+    assert_eq!(alerts(body, &tenant_a()), Ok(text(own).into_bytes()));
 }
 
 #[test]
@@ -177,7 +189,7 @@ fn what_is_not_a_successful_answer_of_this_shape_is_refused() {
         r#"{"status":"success","data":{"groups":[]}}x"#,
         r#"{"status":"success","data":{"groups":[]}"#,
     ] {
-        assert!(rules(bad.into(), &a, ACTIVE).is_err(), "{bad}");
+        assert!(rules(bad, &a, ACTIVE).is_err(), "{bad}");
     }
     let latin = b"{\"status\":\"success\",\"data\":{\"groups\":[]},\"x\":\"\xff\"}";
     assert!(rules(latin.to_vec(), &a, ACTIVE).is_err());
@@ -187,7 +199,7 @@ fn what_is_not_a_successful_answer_of_this_shape_is_refused() {
 fn warnings_of_stores_go() {
     let text = r#"{"status":"success","data":{"alerts":[]},"warnings":["10.0.0.1 {tenant_id=\"tenant-b\"}","PromQL warning: x"],"infos":["store"]}"#;
     assert_eq!(
-        String::from_utf8(alerts(text.into(), &tenant_a()).unwrap()).unwrap(),
+        String::from_utf8(alerts(text, &tenant_a()).unwrap()).unwrap(),
         r#"{"status":"success","data":{"alerts":[]},"warnings":["PromQL warning: x"]}"#
     );
 }
@@ -312,12 +324,12 @@ proptest! {
 
     #[test]
     fn a_filter_that_admits_all_gives_the_input(text in rules_text()) {
-        prop_assert_eq!(&rules(text.clone().into(), &Scope::new(Vec::new()), ACTIVE).unwrap(), text.as_bytes());
+        prop_assert_eq!(&rules(text.clone(), &Scope::new(Vec::new()), ACTIVE).unwrap(), text.as_bytes());
         let own = text.replace("{}", r#"{"tenant_id":"tenant-c"}"#).replace(r#""tenant-a","tenant_id":"#, r#""x","z":"#);
         let all = scope(&[("tenant_id", &["tenant-a", "tenant-b", "tenant-c", "x"])]);
         // Groups without rules go whatever the scope.
         if !own.contains("[\n\n]") {
-            prop_assert_eq!(rules(own.clone().into(), &all, RuleOptions::default()).unwrap(), own.into_bytes());
+            prop_assert_eq!(rules(own.clone(), &all, RuleOptions::default()).unwrap(), own.into_bytes());
         }
     }
 
@@ -340,7 +352,8 @@ fn filtering_needs_no_memory_besides_the_body() {
     let many = vec![format!("{},{}", rule("tenant-a"), rule("tenant-b")); 2000].join(",");
     let body = document(&many).into_bytes();
     let (at, capacity) = (body.as_ptr(), body.capacity());
-    let out = rules(body, &tenant_a(), RuleOptions::default()).unwrap();
+    let out = super::rules(body.into(), &tenant_a(), RuleOptions::default());
+    let out = out.unwrap().join();
     assert_eq!((out.as_ptr(), out.capacity()), (at, capacity));
     assert_eq!(
         out,

@@ -1,7 +1,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::respond::tests::{scope, tenant_a};
+use crate::respond::tests::{in_blocks, scope, tenant_a};
+
+/// The verdict on a whole answer, which stays as it is.
+fn verify(text: &[u8], series: SeriesIn, scope: &Scope) -> Result<(), AnswerError> {
+    let out = in_blocks(text, |body| super::verify(body, series, scope, false))?;
+    assert_eq!(out, text);
+    Ok(())
+}
 
 fn chunked(
     text: &str,
