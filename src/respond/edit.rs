@@ -93,7 +93,7 @@ impl Editor {
         mut keep: impl FnMut(&mut Self) -> Result<bool, AnswerError>,
     ) -> Result<bool, AnswerError> {
         self.scan(|c| c.open(b'['))?;
-        self.items(b']', |_| Ok(()), |e, ()| keep(e))
+        self.items(b']', &|_| Ok(()), &mut |e, ()| keep(e))
     }
 
     /// Calls `keep` at the value of each member of the object that begins here, with what
@@ -102,17 +102,18 @@ impl Editor {
     pub(super) fn members<K>(
         &mut self,
         classify: impl Fn(Raw<'_>) -> K,
-        keep: impl FnMut(&mut Self, K) -> Result<bool, AnswerError>,
+        mut keep: impl FnMut(&mut Self, K) -> Result<bool, AnswerError>,
     ) -> Result<bool, AnswerError> {
         self.scan(|c| c.open(b'{'))?;
-        self.items(b'}', |c| c.key().map(&classify), keep)
+        self.items(b'}', &|c| c.key().map(&classify), &mut keep)
     }
 
+    // Compiled once for each kind of label, not for each list.
     fn items<K>(
         &mut self,
         close: u8,
-        head: impl Fn(&mut Cursor<'_>) -> Result<K, AnswerError>,
-        mut keep: impl FnMut(&mut Self, K) -> Result<bool, AnswerError>,
+        head: &dyn Fn(&mut Cursor<'_>) -> Result<K, AnswerError>,
+        keep: &mut dyn FnMut(&mut Self, K) -> Result<bool, AnswerError>,
     ) -> Result<bool, AnswerError> {
         let (mut first, mut any) = (true, false);
         loop {
@@ -129,7 +130,7 @@ impl Editor {
                 // Whatever stood before is cut, and so its comma goes too.
                 self.window.cut();
             }
-            let label = self.scan(&head)?;
+            let label = self.scan(head)?;
             let undecided = self.undecided;
             self.undecided = undecided.saturating_add(1);
             let stays = keep(self, label)?;

@@ -37,7 +37,7 @@ fn member(key: Raw<'_>) -> Member {
 /// nobody knows, plain values stay and lists go: they may list what others own.
 pub(super) fn filter(
     body: Blocks,
-    mut data: impl FnMut(&mut Editor) -> Result<(), AnswerError>,
+    data: &mut dyn FnMut(&mut Editor) -> Result<(), AnswerError>,
 ) -> Result<Blocks, AnswerError> {
     let mut editor = Editor::new(body)?;
     let mut success = false;
@@ -47,7 +47,7 @@ pub(super) fn filter(
             success = true;
             Ok(true)
         }
-        Member::Data => e.staying(&mut data).map(|()| true),
+        Member::Data => e.staying(|e| data(e)).map(|()| true),
         Member::Notes => notes(e),
         Member::Error => Err(AnswerError::Status),
         Member::Other => other(e),
@@ -63,7 +63,7 @@ pub(super) fn filter(
 pub(super) fn read(
     body: Blocks,
     cut_notes: bool,
-    mut data: impl FnMut(&mut Editor) -> Result<(), AnswerError>,
+    data: &mut dyn FnMut(&mut Editor) -> Result<(), AnswerError>,
 ) -> Result<Blocks, AnswerError> {
     let mut editor = Editor::new(body)?;
     let mut success = false;
@@ -73,7 +73,7 @@ pub(super) fn read(
             success = true;
             Ok(true)
         }
-        Member::Data => e.staying(&mut data).map(|()| true),
+        Member::Data => e.staying(|e| data(e)).map(|()| true),
         Member::Notes if cut_notes => notes(e),
         Member::Error => Err(AnswerError::Status),
         Member::Notes | Member::Other => e.skip().map(|()| true),

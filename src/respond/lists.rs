@@ -18,7 +18,7 @@ pub fn exemplars(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);
     }
-    envelope::filter(body, |e| {
+    envelope::filter(body, &mut |e| {
         if e.kind()? == Kind::Null {
             return e.skip();
         }
@@ -42,7 +42,7 @@ pub fn targets(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);
     }
-    envelope::filter(body, |e| {
+    envelope::filter(body, &mut |e| {
         e.members(
             |key| {
                 if key.is("activeTargets") {
@@ -89,7 +89,7 @@ pub fn metadata(body: Blocks, names: &BTreeSet<String>) -> Result<Blocks, Answer
         Possible(String),
         Foreign,
     }
-    envelope::filter(body, |e| {
+    envelope::filter(body, &mut |e| {
         if e.kind()? == Kind::Null {
             return e.skip();
         }
@@ -153,7 +153,9 @@ fn has_series(
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
 pub fn am_alerts(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
-    top_list(body, scope, |e| e.scan(|c| is_inside(c, "labels", scope)))
+    top_list(body, scope, &mut |e| {
+        e.scan(|c| is_inside(c, "labels", scope))
+    })
 }
 
 /// Filters the answer of Alertmanager's `GET /api/v2/alerts/groups`. Groups that are left without
@@ -162,7 +164,7 @@ pub fn am_alerts(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
 pub fn am_groups(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
-    top_list(body, scope, |e| {
+    top_list(body, scope, &mut |e| {
         let mut any = false;
         e.members(
             |key| key.is("alerts"),
@@ -183,7 +185,7 @@ pub fn am_groups(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
 pub(super) fn top_list(
     body: Blocks,
     scope: &Scope,
-    keep: impl FnMut(&mut Editor) -> Result<bool, AnswerError>,
+    keep: &mut dyn FnMut(&mut Editor) -> Result<bool, AnswerError>,
 ) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);

@@ -27,7 +27,7 @@ pub fn rules(body: Blocks, scope: &Scope, options: RuleOptions) -> Result<Blocks
     if scope.is_unlimited() {
         return Ok(body);
     }
-    envelope::filter(body, |e| {
+    envelope::filter(body, &mut |e| {
         list_member(e, &["groups"], |e| group(e, scope, options))
     })
 }
@@ -40,7 +40,7 @@ pub fn alerts(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
     if scope.is_unlimited() {
         return Ok(body);
     }
-    envelope::filter(body, |e| {
+    envelope::filter(body, &mut |e| {
         list_member(e, &["alerts", "Alerts"], |e| {
             Ok(e.scan(|c| alert(c, scope))?.standing == Standing::Inside)
         })

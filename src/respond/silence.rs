@@ -15,7 +15,7 @@ use crate::scope::{Enforced, Scope};
 /// # Errors
 /// The answer is not what such an endpoint sends; nothing of it may be passed on.
 pub fn silences(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
-    top_list(body, scope, |e| e.scan(|c| is_confined(c, scope)))
+    top_list(body, scope, &mut |e| e.scan(|c| is_confined(c, scope)))
 }
 
 /// Whether the silence that a look-up (`GET /api/v2/silence/<id>`) found is the caller's.

@@ -41,14 +41,16 @@ pub fn verify(
         return Ok(body);
     }
     match series {
-        SeriesIn::Series => envelope::read(body, cut_warnings, |e| {
+        SeriesIn::Series => envelope::read(body, cut_warnings, &mut |e| {
             if e.kind()? == Kind::Null {
                 return e.skip();
             }
             e.elements(|e| inside(e.scan(|c| standing(c, scope))? == Standing::Inside))
                 .map(|_| ())
         }),
-        SeriesIn::Query => envelope::read(body, cut_warnings, |e| results(e, scope, cut_warnings)),
+        SeriesIn::Query => {
+            envelope::read(body, cut_warnings, &mut |e| results(e, scope, cut_warnings))
+        }
         SeriesIn::Federate => {
             let mut lines = federate::Lines::new(scope.clone());
             for piece in body.pieces() {
