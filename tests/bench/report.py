@@ -13,7 +13,7 @@ COLUMNS = [
     ("x_jwt", "x jwt", ">7"), ("x_401", "x 401", ">7"), ("mb_s", "MB/s", ">7"), ("filter_mb_s", "own MB/s", ">8"),
     ("own_us", "own us", ">7"), ("ns", "ns", ">9"), ("x_go", "x Go", ">6"), ("sent", "requests", ">9"),
     ("rss_mib", "MiB", ">6"), ("vm_mib", "VM MiB", ">6"), ("mib_100k", "MiB/100k", ">8"),
-    ("ms", "ms", ">7"), ("more_ms", "ms more", ">7"),
+    ("body_mib", "body MiB", ">8"), ("taken_mib", "taken MiB", ">9"), ("ms", "ms", ">7"), ("more_ms", "ms more", ">7"),
 ]
 
 
