@@ -1,13 +1,15 @@
 //! One request and its answer as a state machine, and the worker that it belongs to.
 //!
 //! Only this module composes routes, identity, parameters, PromQL, bodies and answers, and only it
-//! turns an error into a [`Denial`]. There is no way through it that goes on after an error.
+//! turns an error into a [`Denial`](crate::deny::Denial). There is no way through it that goes on after an error.
 
 mod answer;
+mod audit;
 mod body;
 mod deny;
 mod given;
 mod headers;
+mod judge;
 mod names;
 mod proof;
 mod read;
@@ -20,17 +22,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use self::answer::Answer;
+pub use self::audit::Audit;
 use self::body::Request;
 pub use self::step::{Edit, Edits, Lookup, Overdue, Piece, Reply, ReplyPiece, Step};
 pub use self::worker::Worker;
-use crate::auth::{Peer, Verdict, Verifier};
-use crate::config::OtherHosts;
-use crate::deny::{Denial, Form};
-use crate::grant::Grant;
+use crate::auth::{Peer, Verifier};
+use crate::deny::Form;
 use crate::http::{RequestHead, ResponseHead, UnixTime};
-use crate::policy::{Found, Upstream};
-use crate::remote::Counts;
-use crate::route::{Access, Endpoint, Kind, Route};
+use crate::policy::Upstream;
+use crate::route::Route;
 use crate::scope::Scope;
 
 /// What the host knows at the time of a call.
@@ -98,39 +98,6 @@ enum Purpose {
     Silence,
     /// Which metric names the caller has.
     Names,
-}
-
-/// What is known of a request, for log lines, metrics and properties.
-#[derive(Clone, Debug)]
-pub struct Audit {
-    /// The endpoint, or `unknown`.
-    pub endpoint: &'static str,
-    /// The tenants, joined by `|`; empty if none was found out.
-    pub tenant: Arc<str>,
-    /// Who calls; empty if nobody was recognised.
-    pub subject: Arc<str>,
-    /// Whether the caller reads all tenants.
-    pub admin: bool,
-    /// The query, if the policy logs it.
-    pub query: Option<String>,
-    /// What the caller may see, or write, once it is known.
-    pub scope: Option<Scope>,
-    /// What is written, once it is known for whom; its counts once the body is judged.
-    pub write: Option<Counts>,
-}
-
-impl Default for Audit {
-    fn default() -> Self {
-        Self {
-            endpoint: "unknown",
-            tenant: Arc::default(),
-            subject: Arc::default(),
-            admin: false,
-            query: None,
-            scope: None,
-            write: None,
-        }
-    }
 }
 
 /// What the head of an authorised request says, for the parts that build the upstream's request.
@@ -312,140 +279,6 @@ impl Exchange {
             Step::Answer(_) | Step::Refuse(_) => self.state = State::Refused,
             Step::WaitForKeys(_) | Step::Ask(_) => {}
         }
-    }
-
-    fn judge(
-        &mut self,
-        worker: &mut Worker,
-        head: &RequestHead,
-        ends: bool,
-        host: &Host<'_>,
-    ) -> Result<Step, Denial> {
-        let policy = worker.policy.clone();
-        let (path, query) = head.path_and_query();
-        let (upstream, route) = match policy.find(head.authority(), head.method(), path) {
-            Found::Endpoint(upstream, route) => (upstream, route),
-            Found::Refused(e) => return Err(deny::route(&e)),
-            Found::OtherHost => {
-                return match policy.other_hosts {
-                    OtherHosts::Deny => Err(deny::other_host()),
-                    OtherHosts::Pass => {
-                        self.audit.endpoint = "other_host";
-                        Ok(Step::Edit(headers::cleaned(&policy, head)))
-                    }
-                };
-            }
-        };
-        self.audit.endpoint = route.endpoint.name();
-        self.form = match upstream.kind {
-            Kind::Alertmanager => Form::Alertmanager,
-            Kind::Prometheus | Kind::Thanos | Kind::Receive | Kind::Ruler => Form::Prometheus,
-        };
-        headers::refuse_upgrade(head)?;
-        let edits = headers::towards(&policy, upstream, head);
-        let mut call = Call {
-            head,
-            ends,
-            upstream,
-            route: &route,
-            query,
-            edits,
-        };
-        if route.endpoint.access() == Access::Public {
-            read::no_body(&call)?;
-            call.edits.set(":path", path);
-            return Ok(Step::Edit(call.edits));
-        }
-        let since = *self.came.get_or_insert(host.now);
-        let verdict =
-            worker
-                .auth
-                .authenticate_since(head, host.peer, host.verifier, since, host.now);
-        let grant = match verdict {
-            Ok(Verdict::Grant(grant)) => grant,
-            Ok(Verdict::Wait(_)) if self.waits >= MAX_WAITS => return Err(deny::no_keys(1)),
-            Ok(Verdict::Wait(fetch)) => {
-                self.state = State::Keys(Box::new(head.clone()), ends);
-                return Ok(Step::WaitForKeys(fetch));
-            }
-            Err(e) => return Err(deny::auth(&worker.auth, &e)),
-        };
-        self.audit.subject = grant.subject.clone();
-        self.holder = grant.holder.clone();
-        let step = self.dispatch(worker, &grant, call, host.now)?;
-        self.answer.held_by(&self.holder);
-        worker
-            .budget
-            .begin(&self.holder)
-            .map_err(|_| deny::requests())?;
-        self.begun = true;
-        Ok(step)
-    }
-
-    fn dispatch(
-        &mut self,
-        worker: &mut Worker,
-        grant: &Arc<Grant>,
-        call: Call<'_>,
-        now: UnixTime,
-    ) -> Result<Step, Denial> {
-        match call.route.endpoint {
-            Endpoint::Receive | Endpoint::Otlp | Endpoint::RemoteWrite => {
-                body::write(self, worker, grant, call)
-            }
-            Endpoint::RemoteRead => body::remote_read(self, worker, grant, call),
-            Endpoint::PostSilences | Endpoint::PostAlerts => {
-                body::alertmanager(self, worker, grant, call)
-            }
-            Endpoint::Silence | Endpoint::DeleteSilence => {
-                silences::by_id(self, worker, grant, call)
-            }
-            Endpoint::Query
-            | Endpoint::QueryRange
-            | Endpoint::QueryExemplars
-            | Endpoint::QueryExplain
-            | Endpoint::QueryRangeExplain
-            | Endpoint::Series
-            | Endpoint::Labels
-            | Endpoint::LabelValues
-            | Endpoint::FormatQuery
-            | Endpoint::ParseQuery
-            | Endpoint::Federate
-            | Endpoint::Rules
-            | Endpoint::Alerts
-            | Endpoint::Metadata
-            | Endpoint::Targets
-            | Endpoint::BuildInfo
-            | Endpoint::Features
-            | Endpoint::AlertmanagerAlerts
-            | Endpoint::AlertGroups
-            | Endpoint::Silences
-            | Endpoint::AlertmanagerStatus
-            | Endpoint::Receivers => read::parameters(self, worker, grant, call, now),
-            // Public endpoints went on before authentication.
-            Endpoint::Healthy | Endpoint::Ready => Err(deny::internal()),
-        }
-    }
-
-    fn after_lookup(
-        &mut self,
-        worker: &mut Worker,
-        pending: Pending,
-        status: u16,
-        answer: &[u8],
-        now: UnixTime,
-    ) -> Result<Step, Denial> {
-        match pending.purpose {
-            Purpose::Silence => silences::found(&pending.scope, status, answer)?,
-            Purpose::Names => {
-                let names = names::found(status, answer)?;
-                worker
-                    .names
-                    .insert(pending.upstream, pending.scope.text(), names.clone(), now);
-                self.answer.show_names(names);
-            }
-        }
-        Ok(Step::Edit(pending.edits.unwrap_or_default()))
     }
 }
 
