@@ -4,6 +4,7 @@ mod crypto;
 mod io;
 mod meter;
 mod root;
+mod shared;
 mod stream;
 
 use proxy_wasm::traits::RootContext;

@@ -1,17 +1,22 @@
 //! The policy: a configuration compiled into what requests are judged by.
 
+mod bound;
+mod names;
 mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::error::Problems;
-use crate::config::{Ceiling, Document, OtherHosts, Property};
+use crate::config::{Document, OtherHosts, Property};
 use crate::params;
 use crate::route::{self, Path, Route, RouteError};
 use crate::scope::{Enforced, InvalidScope};
 use crate::tenant::{LabelName, TenantId, TenantPattern};
 
+pub(crate) use self::bound::Bound;
+pub use self::names::Names;
+use self::names::{ALLOWED, NEVER};
 pub use self::upstream::Upstream;
 
 /// A compiled configuration.
@@ -54,67 +59,6 @@ pub struct Policy {
     bounds: Vec<Bound>,
     reserved: BTreeSet<TenantId>,
     valid: Option<Vec<TenantPattern>>,
-}
-
-/// Names by their length: a look-up compares the few that are as long.
-#[derive(Debug, Default)]
-pub struct Names(Vec<Vec<String>>);
-
-impl Names {
-    /// Whether a name is among them.
-    #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        let as_long = self.0.get(name.len()).map(Vec::as_slice);
-        as_long.unwrap_or_default().iter().any(|n| n == name)
-    }
-}
-
-impl FromIterator<String> for Names {
-    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
-        let mut all = Self::default();
-        for name in names {
-            if all.0.len() <= name.len() {
-                all.0.resize(name.len() + 1, Vec::new());
-            }
-            if let Some(as_long) = all.0.get_mut(name.len()) {
-                as_long.push(name);
-            }
-        }
-        all
-    }
-}
-
-/// A bound of every grant.
-#[derive(Clone, Debug)]
-pub(crate) enum Bound {
-    /// None at all, and that on purpose.
-    Unlimited,
-    /// These tenants.
-    Tenants(Vec<TenantPattern>),
-}
-
-impl Bound {
-    pub(crate) fn admits(&self, tenant: &TenantId) -> bool {
-        match self {
-            Self::Unlimited => true,
-            Self::Tenants(list) => list.iter().any(|p| p.matches(tenant.as_str())),
-        }
-    }
-
-    pub(crate) fn compile(
-        doc: Option<&Ceiling>,
-        path: &str,
-        problems: &mut Problems,
-    ) -> Option<Self> {
-        match doc? {
-            Ceiling::Unlimited => Some(Self::Unlimited),
-            Ceiling::Tenants(list) if list.is_empty() => {
-                problems.add(path, "names no tenant, so nobody could pass");
-                None
-            }
-            Ceiling::Tenants(list) => Some(Self::Tenants(list.clone())),
-        }
-    }
 }
 
 /// Where a request leads.
@@ -315,58 +259,6 @@ fn host_of(authority: &[u8]) -> &[u8] {
         Some(_) | None => authority,
     }
 }
-
-/// Tenancy, replica and identity headers of this and neighbouring systems.
-const NEVER: &[&str] = &[
-    "thanos-tenant",
-    "thanos-replica",
-    "x-scope-orgid",
-    "x-tenant",
-    "x-tenant-id",
-];
-
-/// What reaches an upstream: content negotiation, tracing, the user agent, and what the protocols
-/// need. Everything else of the client ends at the gateway.
-const ALLOWED: &[&str] = &[
-    ":authority",
-    ":method",
-    ":path",
-    ":scheme",
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "b3",
-    "baggage",
-    "cache-control",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "sentry-trace",
-    "te",
-    "traceparent",
-    "tracestate",
-    "transfer-encoding",
-    "uber-trace-id",
-    "user-agent",
-    "x-b3-flags",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-spanid",
-    "x-b3-traceid",
-    "x-cloud-trace-context",
-    "x-dashboard-uid",
-    "x-datadog-parent-id",
-    "x-datadog-sampling-priority",
-    "x-datadog-trace-id",
-    // Envoy chooses no route for a request without it, and sets it itself.
-    "x-forwarded-proto",
-    "x-panel-id",
-    "x-prometheus-remote-read-version",
-    "x-prometheus-remote-write-version",
-    "x-request-id",
-];
 
 /// The paths of an upstream's endpoints, for the check that no two upstreams answer one path.
 pub(crate) fn paths(upstream: &Upstream) -> Vec<String> {

@@ -21,7 +21,7 @@ use flow::failed;
 
 use super::io::{self, Failed, Properties};
 use super::meter::ANSWERS;
-use super::root::{Shared, Waiting};
+use super::shared::{Shared, Waiting};
 use crate::deny::Denial;
 use crate::exchange::{Host, Reply, Step};
 use crate::http::{RequestHead, ResponseHead};

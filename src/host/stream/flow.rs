@@ -13,7 +13,7 @@ use crate::host::io::{self, Failed, Properties};
 use crate::host::meter::{
     ALLOWED, ANSWERS, DENIED, EXEMPLARS, SAMPLES, SERIES, WRITES, WRITES_REFUSED,
 };
-use crate::host::root::{Shared, Waiting};
+use crate::host::shared::{Shared, Waiting};
 
 /// What of a stream outlives a callback: the root wakes it after a fetch of keys.
 #[derive(Default)]
