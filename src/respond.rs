@@ -1,8 +1,10 @@
 //! Answers of upstreams, cut down to a scope without loss, and bodies that write to Alertmanager.
 //!
 //! A filter takes the whole body, in blocks, and gives back what of it the caller may see: each byte
-//! is one that the upstream sent, in the same order. It needs little memory beside the body. An answer that is not understood is an error, and
-//! nothing of it may leave. The scanners that work on a stream take it in chunks.
+//! is one that the upstream sent, in the same order, but for the state of a rule, which follows from
+//! the alerts that are shown. Beside the body it needs as much memory as the longest part that is
+//! read as one. An answer that is not understood is an error, and nothing of it may leave. The
+//! scanners that work on a stream take it in chunks.
 
 use std::fmt;
 

@@ -18,6 +18,7 @@ use proxy_wasm::types::{Action, MapType};
 
 pub(super) use flow::Flow;
 use flow::failed;
+use pieces::Came;
 
 use super::io::{self, Failed, Properties};
 use super::meter::ANSWERS;
@@ -223,7 +224,8 @@ impl HttpContext for Stream {
                 return Action::Continue;
             }
         }
-        self.response_piece(size, ends).unwrap_or_else(|Failed| {
+        let came = if ends { Came::Last } else { Came::Piece };
+        self.response_piece(size, came).unwrap_or_else(|Failed| {
             let _gone = hostcalls::reset_http_response();
             Action::Pause
         })
@@ -240,7 +242,7 @@ impl HttpContext for Stream {
         if head_waits {
             let kept = self.flow.borrow().kept;
             let judged = io::strip(MapType::HttpResponseTrailers)
-                .and_then(|()| self.response_piece(kept, true));
+                .and_then(|()| self.response_piece(kept, Came::Trailers));
             return judged.unwrap_or_else(|Failed| {
                 let _gone = hostcalls::reset_http_response();
                 Action::Pause

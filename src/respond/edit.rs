@@ -8,7 +8,8 @@ use super::window::Window;
 /// A JSON text that is read once from front to back while items are cut out of it.
 ///
 /// It holds a window of the text. What is sure to stay leaves it, and blocks of what follows are
-/// taken into it as they are needed: beside the text there is never much more than the window.
+/// taken into it as they are needed. Beside the text there is never much more than the window, and
+/// that is as large as what is read as one: a rule, an alert, a group until one of its rules stays.
 #[derive(Debug)]
 pub(super) struct Editor {
     window: Window,
@@ -28,7 +29,7 @@ impl Editor {
     /// The output. Nothing but space may be left to read.
     pub(super) fn finish(mut self) -> Result<Blocks, AnswerError> {
         self.scan(|c| c.end())?;
-        Ok(self.window.finish())
+        self.window.finish()
     }
 
     /// Reads from the present position on. Where more of the text is needed than there is in the
@@ -90,10 +91,27 @@ impl Editor {
     /// cut. Says whether anything stays.
     pub(super) fn elements(
         &mut self,
+        keep: impl FnMut(&mut Self) -> Result<bool, AnswerError>,
+    ) -> Result<bool, AnswerError> {
+        self.list(keep, false)
+    }
+
+    /// As [`Self::elements`], of an array that is all that the item around it is for: with the first
+    /// element that stays, the item is sure to stay.
+    pub(super) fn decisive_elements(
+        &mut self,
+        keep: impl FnMut(&mut Self) -> Result<bool, AnswerError>,
+    ) -> Result<bool, AnswerError> {
+        self.list(keep, true)
+    }
+
+    fn list(
+        &mut self,
         mut keep: impl FnMut(&mut Self) -> Result<bool, AnswerError>,
+        decisive: bool,
     ) -> Result<bool, AnswerError> {
         self.scan(|c| c.open(b'['))?;
-        self.items(b']', &|_| Ok(()), &mut |e, ()| keep(e))
+        self.items(b']', decisive, &|_| Ok(()), &mut |e, ()| keep(e))
     }
 
     /// Calls `keep` at the value of each member of the object that begins here, with what
@@ -105,13 +123,14 @@ impl Editor {
         mut keep: impl FnMut(&mut Self, K) -> Result<bool, AnswerError>,
     ) -> Result<bool, AnswerError> {
         self.scan(|c| c.open(b'{'))?;
-        self.items(b'}', &|c| c.key().map(&classify), &mut keep)
+        self.items(b'}', false, &|c| c.key().map(&classify), &mut keep)
     }
 
     // Compiled once for each kind of label, not for each list.
     fn items<K>(
         &mut self,
         close: u8,
+        decisive: bool,
         head: &dyn Fn(&mut Cursor<'_>) -> Result<K, AnswerError>,
         keep: &mut dyn FnMut(&mut Self, K) -> Result<bool, AnswerError>,
     ) -> Result<bool, AnswerError> {
@@ -121,8 +140,8 @@ impl Editor {
             if !self.scan(|c| c.next_item(first, close))? {
                 return Ok(any);
             }
-            self.window.keep_to(separator);
-            if self.undecided == 0 {
+            self.window.keep_to(separator)?;
+            if self.undecided == 0 || self.undecided == 1 && decisive && any {
                 self.window.settle();
             }
             let end_of_output = self.window.written();
@@ -160,7 +179,7 @@ impl Editor {
     }
 
     /// Puts other bytes in the place of some of the output. It may grow by no more than was cut
-    /// since the last time that the text was read on.
+    /// behind it, while the text was read a second time: all of it is in the window then.
     pub(super) fn replace(
         &mut self,
         place: (usize, usize),
@@ -280,7 +299,7 @@ mod tests {
             Ok(stays)
         })
         .unwrap();
-        assert!(widest < 256 << 10, "{widest}");
+        assert!(widest < 8 << 10, "{widest}");
         let out = e.finish().unwrap().join();
         assert_eq!(out.iter().filter(|b| **b == b'x').count(), 4_000_000);
         assert!(!out.contains(&b'0'));

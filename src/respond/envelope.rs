@@ -105,7 +105,7 @@ pub(super) fn notes(e: &mut Editor) -> Result<bool, AnswerError> {
         e.skip()?;
         return Ok(false);
     }
-    e.elements(|e| {
+    e.decisive_elements(|e| {
         if e.kind()? == Kind::String {
             e.scan(|c| c.string().map(is_of_the_engine))
         } else {

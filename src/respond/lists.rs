@@ -1,6 +1,7 @@
 //! Other lists: exemplars, targets, metadata, and the alerts of Alertmanager.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use super::AnswerError;
 use super::blocks::Blocks;
@@ -104,7 +105,7 @@ pub fn metadata(body: Blocks, names: &BTreeSet<String>) -> Result<Blocks, Answer
             |e, family| match (family, e.kind()?) {
                 (Family::Known, _) => e.skip().map(|()| true),
                 (Family::Possible(name), Kind::Array) => {
-                    e.elements(|e| e.scan(|c| has_series(c, &name, names)))
+                    e.decisive_elements(|e| e.scan(|c| has_series(c, &name, names)))
                 }
                 (Family::Possible(_) | Family::Foreign, _) => e.skip().map(|()| false),
             },
@@ -123,6 +124,10 @@ const FAMILIES: &[(&str, &[&str])] = &[
 ];
 
 fn any_of(names: &BTreeSet<String>, family: &str, suffixes: &[&str]) -> bool {
+    let mut longer = names.range::<str, _>((Bound::Excluded(family), Bound::Unbounded));
+    if !longer.next().is_some_and(|name| name.starts_with(family)) {
+        return false;
+    }
     suffixes
         .iter()
         .any(|suffix| names.contains(&format!("{family}{suffix}")))
@@ -170,7 +175,7 @@ pub fn am_groups(body: Blocks, scope: &Scope) -> Result<Blocks, AnswerError> {
             |key| key.is("alerts"),
             |e, found| {
                 if found && e.kind()? != Kind::Null {
-                    any |= e.elements(|e| e.scan(|c| is_inside(c, "labels", scope)))?;
+                    any |= e.decisive_elements(|e| e.scan(|c| is_inside(c, "labels", scope)))?;
                 } else {
                     e.skip()?;
                 }
@@ -316,5 +321,17 @@ mod tests {
             )
         );
         assert!(of_a(am_alerts, "{}").is_err());
+    }
+
+    #[test]
+    fn one_large_group_needs_no_window_of_its_size() {
+        let alert = format!(r#"{{"labels":{A},"x":"{}"}}"#, "x".repeat(500));
+        let list = vec![alert.as_str(); 4000].join(",");
+        let body = format!(r#"[{{"labels":{{}},"alerts":[{list}]}}]"#);
+        let blocks: Blocks = body.as_bytes().chunks(4096).map(<[u8]>::to_vec).collect();
+        let out = am_groups(blocks, &tenant_a()).unwrap();
+        // What stays has left block by block.
+        assert!(out.pieces().count() > 4, "{}", out.pieces().count());
+        assert!(out.join() == body.as_bytes());
     }
 }

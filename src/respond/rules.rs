@@ -80,7 +80,7 @@ fn group(e: &mut Editor, scope: &Scope, options: RuleOptions) -> Result<bool, An
         |key| key.is("rules"),
         |e, is_rules| {
             if is_rules && e.kind()? != Kind::Null {
-                any |= e.elements(|e| rule(e, scope, options))?;
+                any |= e.decisive_elements(|e| rule(e, scope, options))?;
             } else {
                 e.skip()?;
             }
@@ -288,7 +288,12 @@ fn edit_rule(
                 Ok(true)
             }
             RuleMember::State if e.kind()? == Kind::String => {
-                state_at = Some(e.string_in_output()?);
+                let (start, end) = e.string_in_output()?;
+                // Whatever is cut behind a shorter one might not make room for what takes its place.
+                if end.saturating_sub(start) < State::Firing.quoted().len() {
+                    return Err(AnswerError::Shape);
+                }
+                state_at = Some((start, end));
                 Ok(true)
             }
             RuleMember::Error => e.skip().map(|()| !show.hide_error),

@@ -26,17 +26,27 @@ pub(super) struct Window {
     block: Vec<u8>,
     taken: usize,
     rest: std::vec::IntoIter<Vec<u8>>,
+    /// How many bytes have not been taken in.
+    left: usize,
     out: Blocks,
 }
 
-/// The least that is taken in at once.
-const STEP: usize = 64 * 1024;
+/// The least that is taken in at once. Tests have small texts, and let go of their windows as well.
+const STEP: usize = if cfg!(any(test, fuzzing)) {
+    16
+} else {
+    64 * 1024
+};
 
 impl Window {
     /// The window of a text that must be UTF-8. One of a single block is taken in as it is.
     pub(super) fn new(text: Blocks) -> Result<Self, AnswerError> {
+        let mut left = text.len();
         let mut rest = text.into_iter();
         let single = (rest.len() == 1).then(|| rest.next()).flatten();
+        if single.is_some() {
+            left = 0;
+        }
         let mut window = Self {
             bytes: single.unwrap_or_default(),
             settled: 0,
@@ -49,6 +59,7 @@ impl Window {
             block: Vec::new(),
             taken: 0,
             rest,
+            left,
             out: Blocks::default(),
         };
         window.validate()?;
@@ -56,14 +67,14 @@ impl Window {
     }
 
     /// All output: nothing more is read.
-    pub(super) fn finish(mut self) -> Blocks {
-        self.keep_to(self.pos());
+    pub(super) fn finish(mut self) -> Result<Blocks, AnswerError> {
+        self.keep_to(self.pos())?;
         self.bytes.truncate(self.write);
         if self.out.is_empty() {
-            return self.bytes.into();
+            return Ok(self.bytes.into());
         }
         self.out.push(&self.bytes);
-        self.out
+        Ok(self.out)
     }
 
     /// A cursor at the present position.
@@ -101,15 +112,17 @@ impl Window {
     }
 
     /// Puts into the output what was read up to a position.
-    pub(super) fn keep_to(&mut self, pos: usize) {
-        let to = pos.saturating_sub(self.read_before).min(self.pos);
-        if let Some(len) = to.checked_sub(self.flushed) {
-            if self.write != self.flushed {
-                self.bytes.copy_within(self.flushed..to, self.write);
-            }
-            self.write += len;
-            self.flushed = to;
+    pub(super) fn keep_to(&mut self, pos: usize) -> Result<(), AnswerError> {
+        let to = pos
+            .checked_sub(self.read_before)
+            .filter(|at| (self.flushed..=self.pos).contains(at))
+            .ok_or(AnswerError::Shape)?;
+        if self.write != self.flushed {
+            self.bytes.copy_within(self.flushed..to, self.write);
         }
+        self.write += to - self.flushed;
+        self.flushed = to;
+        Ok(())
     }
 
     /// Leaves out what was read and has not been output.
@@ -139,13 +152,13 @@ impl Window {
     }
 
     /// Puts other bytes in the place of some of the output, which may grow by no more than was cut
-    /// since the window was last widened.
+    /// behind it.
     pub(super) fn replace(
         &mut self,
         (start, end): (usize, usize),
         text: &[u8],
     ) -> Result<(), AnswerError> {
-        self.keep_to(self.pos());
+        self.keep_to(self.pos())?;
         let within = |place: usize| {
             place
                 .checked_sub(self.written_before)
@@ -168,16 +181,19 @@ impl Window {
         Ok(())
     }
 
-    /// Takes in as much more of the text as has not been output yet, at least a step. Says whether
-    /// there was any.
+    /// Takes in as much more of the text as has not been output yet, at least a step and a part of
+    /// what the window has, so that it is not copied too often. Says whether there was any.
     pub(super) fn widen(&mut self) -> Result<bool, AnswerError> {
-        if self.taken == self.block.len() && self.rest.as_slice().is_empty() {
+        if self.left == 0 {
             // Where the text has ended, its last character must be whole.
             let whole = self.valid == self.bytes.len();
             return whole.then_some(false).ok_or(AnswerError::Json);
         }
         self.release();
-        let mut wanted = self.bytes.len().saturating_sub(self.flushed).max(STEP);
+        let has = self.bytes.len();
+        let unread = has - self.flushed;
+        let mut wanted = unread.max(has / 4).max(STEP).min(self.left);
+        self.left -= wanted;
         self.bytes.reserve_exact(wanted);
         while wanted > 0 {
             let left = self.block.get(self.taken..).unwrap_or_default();

@@ -248,3 +248,92 @@ fn an_answer_that_passes_is_not_touched() {
         }
     }
 }
+
+#[test]
+fn an_answer_without_a_body_is_told_as_an_error_however_it_ends() {
+    for (mut vm, root) in [ready(), waiting()] {
+        let request = head("GET", "/api/v1/rules", &mint::bearer("team-a"));
+        for status in ["200", "503"] {
+            for end in [End::Last, End::Empty, End::Trailers] {
+                let manner = Manner {
+                    pieces: Pieces::Whole,
+                    end,
+                    stop_iteration: true,
+                };
+                let script = Script {
+                    head: fields(&[(":status", status), ("content-type", "application/json")]),
+                    ..Script::json("")
+                };
+                let outcome =
+                    vm.exchange(root, (&request, None), &script, manner, |_| Answer::reset());
+                let told = format!("{status}, {manner:?}: {outcome:?}");
+                let shown = outcome.client.status();
+                assert!(outcome.cut || shown == 502 || shown == 503, "{told}");
+                assert!(outcome.cut || shown == 503 || outcome.replied, "{told}");
+            }
+        }
+        assert!(vm.state().faults.is_empty());
+    }
+}
+
+#[test]
+fn pieces_larger_than_what_is_read_at_once_are_one_answer() {
+    let (mut vm, root) = waiting();
+    vm.state().buffer_limit = 8 << 20;
+    let request = head("GET", "/api/v1/rules", &mint::bearer("team-a"));
+    let whole = rules(3000);
+    let wanted = "team-a";
+    for good in [true, false] {
+        let text = if good {
+            whole.as_str()
+        } else {
+            whole.get(..whole.len() - 1).unwrap()
+        };
+        let mut shown = std::collections::BTreeSet::new();
+        for sizes in [&[text.len()][..], &[10, 300_000], &[262_144], &[262_145, 1]] {
+            for end in [End::Last, End::Empty] {
+                let manner = Manner {
+                    pieces: Pieces::Whole,
+                    end,
+                    stop_iteration: true,
+                };
+                let id = vm.send(root, &request, None, manner);
+                vm.response_headers(id, Script::json("").head, false);
+                let mut rest = text.as_bytes();
+                for size in sizes.iter().cycle() {
+                    let (piece, after) = rest.split_at((*size).min(rest.len()));
+                    rest = after;
+                    if !vm.is_over(id) {
+                        vm.response_data(id, piece, rest.is_empty() && end == End::Last);
+                    }
+                    if rest.is_empty() {
+                        break;
+                    }
+                }
+                if !vm.is_over(id) && end == End::Empty {
+                    vm.response_data(id, b"", true);
+                }
+                let outcome = vm.close(id);
+                let told = format!("{sizes:?}, {end:?}: {}", outcome.client.body.len());
+                if good {
+                    assert_eq!(outcome.client.status(), 200, "{told}");
+                    shown.insert(outcome.client.text());
+                } else {
+                    assert!(outcome.cut || outcome.client.status() == 502, "{told}");
+                    assert!(!outcome.client.text().contains("team-"), "{told}");
+                }
+                // All of it in one piece: the head is still here.
+                if !good && sizes.len() == 1 && sizes[0] == text.len() && end == End::Last {
+                    assert_eq!(outcome.client.status(), 502, "{told}");
+                }
+            }
+        }
+        assert_eq!(shown.len(), usize::from(good));
+        assert!(
+            shown.iter().all(|s| s.matches(wanted).count() == 3000),
+            "{}",
+            shown.len()
+        );
+    }
+    assert!(vm.state().faults.is_empty());
+}

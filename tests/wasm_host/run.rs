@@ -150,11 +150,13 @@ impl Vm {
         if self.is_over(id) || !self.stream(id).request.out.ended {
             return;
         }
-        self.response_headers(id, script.head.clone(), script.body.is_empty());
-        if script.body.is_empty() {
-            return;
-        }
-        let pieces = manner.pieces.cut(&script.body);
+        let bare = script.body.is_empty();
+        self.response_headers(id, script.head.clone(), bare && manner.end == End::Last);
+        let pieces = if bare {
+            Vec::new()
+        } else {
+            manner.pieces.cut(&script.body)
+        };
         for (i, piece) in pieces.iter().enumerate() {
             let last = i + 1 == pieces.len() && manner.end == End::Last;
             self.response_data(id, piece, last);

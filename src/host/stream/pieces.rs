@@ -4,6 +4,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType};
 
 use super::{Flow, PAUSED, Stream};
+use crate::deny::Denial;
 use crate::exchange::{Piece, ReplyPiece};
 use crate::host::io::{self, Failed};
 use crate::respond::Blocks;
@@ -59,7 +60,8 @@ impl Stream {
         }
     }
 
-    /// Judges what of an answer's body is new, part by part.
+    /// Judges what of an answer's body is new, part by part. An answer passes in all its parts or in
+    /// none, and none is taken for later once a part before it was given out.
     fn judge(&self, flow: &mut Flow, size: usize, ends: bool) -> Result<ReplyPiece, Failed> {
         let worker = &mut self.shared.worker.borrow_mut();
         let (mut start, mut out) = (flow.kept, Blocks::default());
@@ -82,9 +84,11 @@ impl Stream {
         }
     }
 
-    pub(super) fn response_piece(&self, size: usize, ends: bool) -> Result<Action, Failed> {
+    pub(super) fn response_piece(&self, size: usize, came: Came) -> Result<Action, Failed> {
         let mut flow = self.flow.borrow_mut();
-        match self.judge(&mut flow, size, ends)? {
+        // At trailers behind no body there is no buffer, and whoever touches it dies.
+        let no_buffer = size == 0 && came == Came::Trailers;
+        match self.judge(&mut flow, size, came != Came::Piece)? {
             ReplyPiece::Pass => Ok(Action::Continue),
             // The host keeps it: what takes its place in the end is then never larger than what the
             // host's buffer has had room for. Of a body over its limit Envoy would die.
@@ -92,26 +96,62 @@ impl Stream {
                 flow.kept = size;
                 Ok(Action::Pause)
             }
+            ReplyPiece::Emit(blocks) if no_buffer && !blocks.is_empty() => {
+                flow.refuse_answer(&self.shared, &no_body());
+                Ok(Action::Pause)
+            }
             ReplyPiece::Emit(blocks) => {
-                // A body that trailers end before it began has no buffer.
-                if size > 0 || !blocks.is_empty() {
+                if !no_buffer {
                     emit(size, blocks)?;
                 }
                 (flow.head_waits, flow.kept) = (false, 0);
                 Ok(Action::Continue)
             }
             ReplyPiece::Refuse(denial) => {
-                let _gone = io::replace(BufferType::HttpResponseBody, size, &[]);
+                empty(size)?;
+                flow.refuse_answer(&self.shared, &denial);
+                Ok(Action::Pause)
+            }
+            // A long piece is judged in parts, but the head is still here.
+            ReplyPiece::Cut(denial) if flow.head_waits => {
+                empty(size)?;
                 flow.refuse_answer(&self.shared, &denial);
                 Ok(Action::Pause)
             }
             ReplyPiece::Cut(denial) => {
-                io::replace(BufferType::HttpResponseBody, size, &[])?;
+                empty(size)?;
                 flow.cut(&self.shared, &denial);
                 Ok(Action::Pause)
             }
         }
     }
+}
+
+/// What of an answer came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// A piece of its body that is not the last.
+    Piece,
+    /// The last piece.
+    Last,
+    /// Its trailers, behind what has been kept of its body.
+    Trailers,
+}
+
+fn no_body() -> Denial {
+    Denial::new(
+        502,
+        "trailers",
+        "the upstream's answer has trailers and no body",
+    )
+}
+
+/// Leaves nothing of so many bytes of an answer's body in the stream.
+fn empty(size: usize) -> Result<(), Failed> {
+    if size == 0 {
+        return Ok(());
+    }
+    io::replace(BufferType::HttpResponseBody, size, &[])
 }
 
 /// The most bytes of an answer's body that are read from the host at once: a piece of the host's may

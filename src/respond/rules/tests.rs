@@ -360,3 +360,22 @@ fn filtering_needs_no_memory_besides_the_body() {
         document(&vec![rule("tenant-a"); 2000].join(",")).into_bytes()
     );
 }
+
+#[test]
+fn what_was_cut_before_a_rule_makes_no_room_in_it() {
+    let cut = r#"{"labels":{"tenant_id":"tenant-b"},"name":"bbbbbbbbbbbbbbbb"}"#;
+    for (state, shown) in [
+        ("", false),
+        ("abcd", false),
+        ("firing", true),
+        ("inactive", true),
+    ] {
+        let rule = format!(
+            r#"{{"query":"{}","state":"{state}","labels":{{"tenant_id":"tenant-a"}},"alerts":[{{}}]}}"#,
+            "q".repeat(3000)
+        );
+        // `rules` reads it in blocks of many sizes.
+        let out = rules(document(&format!("{cut},{rule}")), &tenant_a(), UNLABELLED);
+        assert_eq!(out.is_ok(), shown, "{state}");
+    }
+}
