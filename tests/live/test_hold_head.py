@@ -116,6 +116,15 @@ class Heads(HeldHeads):
         self.refused([head("trailer: x-word"), chunk(rules(9)[:-1]), 0.1, trailers])
         self.refused([head("trailer: x-word"), trailers])
 
+    def test_trailers_without_a_body_are_an_error_in_words(self):
+        trailers = b"0\r\nx-word: " + CANARY.encode() + b"\r\n\r\n"
+        for status in ("200 OK", "500 Internal Server Error", "503 Service Unavailable"):
+            for pause in (0, 0.1):
+                with self.subTest(status=status, pause=pause):
+                    answer = self.ask([head("trailer: x-word", status=status), pause, trailers])
+                    self.assertIn(answer.status, (500, 502, 503), answer)
+                    self.assertEqual((answer.whole, answer.json()["status"]), (True, "error"), answer)
+
     def test_an_answer_that_stalls_is_a_clean_504(self):
         refused = self.refused([head(), chunk(rules(9, "team-b")), 4, None], status=504)
         self.assertEqual(refused["errorType"], "timeout")
