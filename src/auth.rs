@@ -153,11 +153,6 @@ impl Authenticator {
         }
     }
 
-    /// Names of header fields that may carry a credential; none of them goes upstream.
-    pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
-        self.places.header_names()
-    }
-
     /// The parameter of the URL that may carry a credential; it does not go upstream.
     #[must_use]
     pub fn credential_parameter(&self) -> Option<&str> {

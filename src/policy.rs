@@ -140,13 +140,17 @@ impl Policy {
         never.extend(doc.headers.strip.iter().map(|h| h.as_str().to_owned()));
         let spelled = never.clone();
         never.extend(spelled.iter().map(|n| n.replace('-', "_")));
-        let mut allowed: BTreeSet<String> = ALLOWED.iter().map(|n| (*n).to_owned()).collect();
+        let credentials: BTreeSet<String> = doc.auth.token.header_names().collect();
+        let passing = ALLOWED.iter().filter(|n| !credentials.contains(**n));
+        let mut allowed: BTreeSet<String> = passing.map(|n| (*n).to_owned()).collect();
         for (i, header) in doc.headers.allow.iter().enumerate() {
-            if never.contains(header.as_str()) || header.as_str() == "authorization" {
-                let path = format!("headers.allow[{i}]");
+            let (path, name) = (format!("headers.allow[{i}]"), header.as_str());
+            if never.contains(name) {
+                problems.add(path, format!("`{name}` never comes from a client"));
+            } else if credentials.contains(name) {
                 problems.add(
                     path,
-                    format!("`{}` never comes from a client", header.as_str()),
+                    format!("`{name}` may carry a credential, which ends here"),
                 );
             } else {
                 allowed.insert(header.as_str().to_owned());

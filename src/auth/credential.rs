@@ -77,16 +77,6 @@ impl Places {
         }
     }
 
-    /// Names of header fields that carry credentials: none of them goes upstream.
-    pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
-        self.headers
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .filter(|n| *n != "authorization")
-            .chain(["authorization", "proxy-authorization"])
-            .chain(self.cookie.as_ref().map(|_| "cookie"))
-    }
-
     /// The parameter that carries credentials.
     pub(super) fn query(&self) -> Option<&str> {
         self.query.as_deref()

@@ -177,10 +177,6 @@ fn two_credentials_are_refused_wherever_they_are() {
             Err(AuthError::Malformed(Reason::TwoCredentials))
         );
     }
-    let removed: Vec<_> = auth.credential_headers().collect();
-    for name in ["authorization", "x-forwarded-access-token", "cookie"] {
-        assert!(removed.contains(&name), "{name}");
-    }
 }
 
 #[test]

@@ -60,3 +60,39 @@ fn narrowing_and_token_cannot_take_a_parameter_with_a_meaning_of_its_own() {
         &["tenancy.select.parameter: ", "auth.token.query: "],
     );
 }
+
+#[test]
+fn what_may_carry_a_credential_cannot_be_allowed_to_an_upstream() {
+    let allow = r#""headers": {"allow": ["x-token", "cookie", "authorization", "proxy-authorization", "x-other"]}"#;
+    assert_paths(
+        &problems("", &format!("}}, {allow}")),
+        &["headers.allow[2]: ", "headers.allow[3]: "],
+    );
+    let token = r#""token": {"headers": [{"name": "X-Token"}], "cookie": {"name": "s", "origins": ["https://g"]}}"#;
+    assert_paths(
+        &problems("", &format!(", {token}}}, {allow}")),
+        &[
+            "headers.allow[0]: ",
+            "headers.allow[1]: ",
+            "headers.allow[2]: ",
+            "headers.allow[3]: ",
+        ],
+    );
+}
+
+#[test]
+fn a_header_that_carries_the_token_does_not_pass_though_it_would_otherwise() {
+    let allows = |name: &str, token: &str| {
+        let text = format!(
+            r#"{{"auth": {{"static": [{{"name": "n", "bearer_sha256": "{}", "grant": {{"tenants": ["a"]}}}}]{token}}},
+                "upstreams": [{{"prometheus": {{"hosts": ["h"]}}}}]}}"#,
+            "ab".repeat(32)
+        );
+        let document = Document::from_json(text.as_bytes()).unwrap();
+        let worker = Worker::new(&document, &|_| None, 1).unwrap();
+        worker.policy.allowed.contains(name)
+    };
+    assert!(allows("baggage", ""));
+    let token = r#", "token": {"headers": [{"name": "Baggage"}]}"#;
+    assert!(!allows("baggage", token) && allows("b3", token));
+}

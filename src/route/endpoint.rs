@@ -1,7 +1,5 @@
 //! The endpoints: what each is called, what right it asks for, and where its parameters are.
 
-use super::Kind;
-
 /// An endpoint that can be reached, if its verdict allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -205,45 +203,6 @@ impl Endpoint {
             | Self::Receivers
             | Self::Healthy
             | Self::Ready => Carry::Query,
-        }
-    }
-
-    /// Whether the endpoint is closed on upstreams of a kind unless the policy opens it.
-    #[must_use]
-    pub fn is_optional(self, kind: Kind) -> bool {
-        match self {
-            Self::Federate
-            | Self::RemoteRead
-            | Self::Metadata
-            | Self::Targets
-            | Self::RemoteWrite
-            | Self::PostAlerts
-            | Self::AlertmanagerStatus
-            | Self::Receivers
-            | Self::Healthy
-            | Self::Ready => true,
-            Self::Otlp => kind != Kind::Receive,
-            Self::Query
-            | Self::QueryRange
-            | Self::QueryExemplars
-            | Self::QueryExplain
-            | Self::QueryRangeExplain
-            | Self::Series
-            | Self::Labels
-            | Self::LabelValues
-            | Self::FormatQuery
-            | Self::ParseQuery
-            | Self::Rules
-            | Self::Alerts
-            | Self::BuildInfo
-            | Self::Features
-            | Self::Receive
-            | Self::AlertmanagerAlerts
-            | Self::AlertGroups
-            | Self::Silences
-            | Self::PostSilences
-            | Self::Silence
-            | Self::DeleteSilence => false,
         }
     }
 }

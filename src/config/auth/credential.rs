@@ -34,6 +34,16 @@ impl Default for Token {
     }
 }
 
+impl Token {
+    /// Names of header fields that may carry a credential: none of them goes upstream.
+    pub fn header_names(&self) -> impl Iterator<Item = String> {
+        let fixed = ["authorization", "proxy-authorization"];
+        let cookie = self.cookie.as_ref().map(|_| "cookie");
+        let names = self.headers.iter().map(|h| h.name.to_ascii_lowercase());
+        names.chain(fixed.into_iter().chain(cookie).map(str::to_owned))
+    }
+}
+
 /// A header field that carries a token.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "command", derive(schemars::JsonSchema))]
