@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::invariants::UNIVERSE;
 use super::request::Request;
 use super::setting::{Ceiling, Setting};
+use super::words::VALUES;
 
 /// The tenants that the caller may read here, and whether nothing binds it.
 pub fn reads(setting: &Setting, request: &Request) -> (BTreeSet<&'static str>, bool) {
@@ -12,7 +13,9 @@ pub fn reads(setting: &Setting, request: &Request) -> (BTreeSet<&'static str>, b
         return (BTreeSet::new(), false);
     };
     let all = rights.read == ["*"];
-    let granted = UNIVERSE.into_iter().filter(|t| {
+    // Who may read all may narrow it to a tenant that has no data.
+    let others = VALUES.iter().copied().filter(|w| all && names(request, w));
+    let granted = UNIVERSE.into_iter().chain(others).filter(|t| {
         let own = all || rights.read.contains(t) || setting.shared && *t == "infra";
         own && setting.ceiling.admits(t) && exists(setting, t) && narrowed(request, t)
     });
@@ -34,6 +37,14 @@ pub fn writes(setting: &Setting, request: &Request) -> BTreeSet<&'static str> {
 
 fn exists(setting: &Setting, tenant: &str) -> bool {
     !setting.valid || tenant.starts_with("team-") || tenant == "infra"
+}
+
+/// Whether a parameter, in the query string or in a form, narrows to a tenant.
+fn names(request: &Request, tenant: &str) -> bool {
+    let (_, query) = request.message.target();
+    let form = String::from_utf8_lossy(&request.message.body);
+    let mut pairs = query.split('&').chain(form.split('&'));
+    pairs.any(|p| p.strip_prefix("tenant=") == Some(tenant))
 }
 
 /// Narrowing is by header; the same by parameter is one too many or is judged by the program alone.
