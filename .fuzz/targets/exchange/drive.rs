@@ -187,7 +187,10 @@ impl<'a> Flow<'a> {
     }
 
     fn response(&mut self, worker: &mut Worker, c: &mut Choices<'_>) {
-        let (path, _) = self.run.upstream.as_ref().unwrap().target();
+        let upstream = self.run.upstream.as_ref().unwrap();
+        let (path, _) = upstream.target();
+        // What Alertmanager says of what it was sent is the sender's.
+        let sent = path.contains("/api/v2/") && upstream.text(":method") == "POST";
         let free = self
             .exchange
             .audit()
@@ -195,7 +198,7 @@ impl<'a> Flow<'a> {
             .as_ref()
             .is_none_or(|s| s.is_unlimited());
         let (given, marked) = answer::choose(c, self.setting, &path, free);
-        self.run.marked = marked && !self.setting.wide_rules;
+        self.run.marked = marked && !sent && !self.setting.wide_rules;
         if !self.exchange.reads_response_body() {
             self.run.reply = Some(given);
             return;
