@@ -31,7 +31,8 @@ pub(super) fn read(
         audit.scope = Some(scope.clone());
         return Ok(scope);
     }
-    let (matchers, names) = tenants(&policy, grant, upstream, chosen.as_ref())?;
+    let readable = (&grant.read, &policy.shared, "read");
+    let (matchers, names) = tenants(&policy, readable, upstream, chosen.as_ref())?;
     let scope = Scope::new(with_labels(matchers, &policy, grant, upstream)?);
     audit.tenant = names;
     audit.scope = Some(scope.clone());
@@ -40,6 +41,25 @@ pub(super) fn read(
             .scopes
             .insert(grant, upstream.index, &scope, &audit.tenant);
     }
+    Ok(scope)
+}
+
+/// The scope of what changes the state of an upstream, as silences do: the tenants that the caller may
+/// write, and no shared one.
+pub(super) fn change(
+    policy: &Policy,
+    grant: &Grant,
+    upstream: &Upstream,
+    head: &RequestHead,
+    audit: &mut Audit,
+) -> Result<Scope, Denial> {
+    let chosen = chosen(policy, head, None)?;
+    audit.admin = grant.write == Tenants::All;
+    let writable = (&grant.write, &BTreeSet::new(), "write");
+    let (matchers, names) = tenants(policy, writable, upstream, chosen.as_ref())?;
+    let scope = Scope::new(with_labels(matchers, policy, grant, upstream)?);
+    audit.tenant = names;
+    audit.scope = Some(scope.clone());
     Ok(scope)
 }
 
@@ -85,12 +105,12 @@ pub(super) fn write(
 /// The matchers of the tenant label, and the tenants' names for audit lines.
 fn tenants(
     policy: &Policy,
-    grant: &Grant,
+    (rights, shared, right): (&Tenants, &BTreeSet<TenantId>, &'static str),
     upstream: &Upstream,
     chosen: Option<&BTreeSet<TenantId>>,
 ) -> Result<(Vec<Enforced>, Arc<str>), Denial> {
-    let set = match (&grant.read, chosen) {
-        (Tenants::None, _) => return Err(no_right("read")),
+    let set = match (rights, chosen) {
+        (Tenants::None, _) => return Err(no_right(right)),
         (Tenants::All, None) => {
             let matchers = policy.all_tenants(upstream).map_err(|_| not_granted())?;
             return Ok((matchers, "*".into()));
@@ -113,7 +133,7 @@ fn tenants(
             refuse_invalid(policy, own)?;
             let all: BTreeSet<TenantId> = own
                 .iter()
-                .chain(&policy.shared)
+                .chain(shared)
                 .filter(|t| policy.under_ceiling(upstream, t))
                 .cloned()
                 .collect();

@@ -58,23 +58,15 @@ pub(super) fn scope_of(
     changes: bool,
     exchange: &mut Exchange,
 ) -> Result<Scope, Denial> {
-    if changes && grant.write == crate::grant::Tenants::None {
-        return Err(Denial::new(
-            403,
-            "right",
-            "the caller has no right to write here",
-        ));
-    }
-    if changes && grant.read == crate::grant::Tenants::None {
+    if changes {
         let policy = worker.policy.clone();
-        let (_, scope) = select::write(
+        return select::change(
             &policy,
             grant,
             call.upstream,
             call.head,
             &mut exchange.audit,
-        )?;
-        return Ok(scope);
+        );
     }
     select::read(
         worker,

@@ -35,12 +35,28 @@ fn limited(limits: &str) -> Worker {
 }
 
 fn ask(worker: &mut Worker, exchange: &mut Exchange, method: &str, path: &str) -> Step {
+    ask_as(
+        worker,
+        exchange,
+        method,
+        path,
+        "application/x-www-form-urlencoded",
+    )
+}
+
+fn ask_as(
+    worker: &mut Worker,
+    exchange: &mut Exchange,
+    method: &str,
+    path: &str,
+    kind: &str,
+) -> Step {
     let fields = [
         (":method", method),
         (":authority", "h"),
         (":path", path),
         ("authorization", "Bearer a-secret-of-32-bytes-at-the-least"),
-        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-type", kind),
     ];
     let fields = fields.map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec()));
     let head = RequestHead {
@@ -213,4 +229,48 @@ fn an_answer_before_the_form_is_whole_is_held_as_it_began() {
     assert!(matches!(piece, ReplyPiece::Emit(out) if out.is_empty()));
     exchange.end(&mut worker);
     assert_eq!(worker.budget.held(), 0);
+}
+
+/// What Alertmanager gets of a silence with this matcher more, by who reads `a`, `b` and the shared
+/// `infra` and writes `a` alone.
+fn silenced(matcher: &str) -> Result<String, u16> {
+    let hash: String = hmac_sha256::Hash::hash(b"a-secret-of-32-bytes-at-the-least")
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let text = format!(
+        r#"{{"tenancy": {{"shared": ["infra"]}}, "auth": {{"static": [{{"name": "n", "bearer_sha256": "{hash}",
+            "grant": {{"read": ["a", "b"], "write": ["a"]}}}}]}},
+            "upstreams": [{{"alertmanager": {{"hosts": ["h"], "cluster": "am"}}}}]}}"#
+    );
+    let document = Document::from_json(text.as_bytes()).unwrap();
+    let mut worker = Worker::new(&document, &|_| None, 1).unwrap();
+    let mut exchange = Exchange::default();
+    let path = "/api/v2/silences";
+    let step = ask_as(&mut worker, &mut exchange, "POST", path, "application/json");
+    assert!(matches!(step, Step::Edit(_)), "{step:?}");
+    let body = format!(
+        r#"{{"matchers":[{{"name":"alertname","value":"x","isRegex":false}}{matcher}],"startsAt":"2025-06-15T15:06:40Z","endsAt":"2025-06-16T15:06:40Z","createdBy":"n","comment":"c"}}"#
+    );
+    match exchange.request_piece(&mut worker, body.as_bytes(), true) {
+        Piece::Emit(body) => Ok(String::from_utf8(body).unwrap()),
+        Piece::Refuse(denial) => Err(denial.status),
+        piece @ (Piece::Pass | Piece::Take | Piece::Ask(..)) => panic!("{piece:?}"),
+    }
+}
+
+#[test]
+fn alerts_of_a_tenant_that_is_only_read_cannot_be_silenced() {
+    let own = silenced("").unwrap();
+    assert!(own.contains(r#""name":"tenant_id","value":"a""#), "{own}");
+    assert!(!own.contains("infra"), "{own}");
+    let of = |tenant: &str| {
+        silenced(&format!(
+            r#",{{"name":"tenant_id","value":"{tenant}","isRegex":false}}"#
+        ))
+    };
+    assert!(of("a").is_ok());
+    for tenant in ["b", "infra", "c"] {
+        assert_eq!(of(tenant), Err(400), "{tenant}");
+    }
 }
