@@ -97,7 +97,8 @@ impl Editor {
     }
 
     /// As [`Self::elements`], of an array that is all that the item around it is for: with the first
-    /// element that stays, the item is sure to stay.
+    /// element that stays, the item is sure to stay. Where it is a member of that item, the member
+    /// itself must be [`Self::staying`].
     pub(super) fn decisive_elements(
         &mut self,
         keep: impl FnMut(&mut Self) -> Result<bool, AnswerError>,

@@ -80,7 +80,7 @@ fn group(e: &mut Editor, scope: &Scope, options: RuleOptions) -> Result<bool, An
         |key| key.is("rules"),
         |e, is_rules| {
             if is_rules && e.kind()? != Kind::Null {
-                any |= e.decisive_elements(|e| rule(e, scope, options))?;
+                any |= e.staying(|e| e.decisive_elements(|e| rule(e, scope, options)))?;
             } else {
                 e.skip()?;
             }

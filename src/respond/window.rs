@@ -41,12 +41,9 @@ const STEP: usize = if cfg!(any(test, fuzzing)) {
 impl Window {
     /// The window of a text that must be UTF-8. One of a single block is taken in as it is.
     pub(super) fn new(text: Blocks) -> Result<Self, AnswerError> {
-        let mut left = text.len();
         let mut rest = text.into_iter();
         let single = (rest.len() == 1).then(|| rest.next()).flatten();
-        if single.is_some() {
-            left = 0;
-        }
+        let left = rest.as_slice().iter().map(Vec::len).sum();
         let mut window = Self {
             bytes: single.unwrap_or_default(),
             settled: 0,

@@ -379,3 +379,17 @@ fn what_was_cut_before_a_rule_makes_no_room_in_it() {
         assert_eq!(out.is_ok(), shown, "{state}");
     }
 }
+
+#[test]
+fn one_large_group_leaves_while_it_is_read() {
+    let rule = format!(
+        r#"{{"query":"{}","labels":{{"tenant_id":"tenant-a"}}}}"#,
+        "q".repeat(500)
+    );
+    let text = document(&vec![rule.as_str(); 4000].join(","));
+    let blocks = text.as_bytes().chunks(4096).map(<[u8]>::to_vec).collect();
+    let out = super::rules(blocks, &tenant_a(), RuleOptions::default()).unwrap();
+    let blocks: Vec<Vec<u8>> = out.into_iter().collect();
+    assert!(blocks.len() > 4, "{}", blocks.len());
+    assert!(blocks.concat() == text.as_bytes());
+}
