@@ -141,6 +141,8 @@ class FiftyAnswersAtOnce(unittest.TestCase):
 class OneLargeAnswer(unittest.TestCase):
     """An instance of the module never gives memory back: what it has grown by was the most that it needed."""
 
+    envoy = "envoy"
+
     def setUp(self):
         self.stack, self.talker, self.issuer = stack.Stack("large"), talker.Talker(), issuer.Issuer()
         self.addCleanup(self.stack.end)
@@ -152,7 +154,7 @@ class OneLargeAnswer(unittest.TestCase):
         """What the instance grows by for an answer, over what a small one has made it grow to."""
         upstream = {"hosts": ["gateway.test"], "cluster": "talker", "seal": "p" * 32, **options}
         policy = {"auth": {"issuers": [self.issuer.config()]}, "upstreams": [{"prometheus": upstream}]}
-        served = gateway.Gateway(self.stack, policy, {"talker": self.talker.port}, name=f"envoy-{len(self.stack.processes)}").start()
+        served = gateway.Gateway(self.stack, policy, {"talker": self.talker.port}, name=f"envoy-{len(self.stack.processes)}", envoy=self.envoy).start()
 
         def ask():
             answer = talker.ask(served.port, "/api/v1/rules", self.issuer.token("team-a"), timeout=120)
@@ -177,6 +179,10 @@ class OneLargeAnswer(unittest.TestCase):
         for size in (4 << 10, 64 << 10, 1 << 20):
             with self.subTest(size=size):
                 self.grown(chunked(self.text, size))
+
+
+class OneLargeAnswerInEnvoy136(OneLargeAnswer):
+    envoy = "envoy-1.36"
 
 
 if __name__ == "__main__":
